@@ -1,0 +1,101 @@
+/**
+ * Every name that crosses a system, made in one place: streams, subjects, consumers, tables, KV keys, MQTT users.
+ *
+ * Kubernetes names may hold `-` but never `_`, and namespaces and fleets hold no `.`, so a single `_` or `.` between
+ * parts can't be forged. An installation other than the default prefixes its names with `<installation>__`: the double
+ * underscore appears nowhere else, so two installations can share a broker, a NATS and a database.
+ */
+
+export const DEFAULT_INSTALLATION = 'fleetloom'
+
+/** A namespaced resource. */
+export type Ref = { readonly namespace: string; readonly name: string }
+
+/** A device id: what `{device}` stands for in a topic, and the last part of its MQTT user name. */
+export const DEVICE_ID = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/
+
+/** Fleets may not take these: `<namespace>_events` is the namespace's events table. */
+export const RESERVED_FLEET_NAMES = ['events', 'alerts'] as const
+
+/** Columns of every telemetry table that are not measurements. */
+export const RESERVED_COLUMNS = ['ts', 'device', 'digest'] as const
+
+export type Names = ReturnType<typeof namesOf>
+
+const pair = ({ namespace, name }: Ref): string => `${namespace}_${name}`
+const dotted = ({ namespace, name }: Ref): string => `${namespace}.${name}`
+
+/** `namespace/name`, as people and kubectl write it. */
+export const label = ({ namespace, name }: Ref): string => `${namespace}/${name}`
+
+/** MQTT user name, client id and certificate CN of a device. */
+export const deviceUser = (namespace: string, device: string): string => `${namespace}.${device}`
+
+/** The device behind an MQTT user name; undefined for one of our own services, whose users hold no dot. */
+export const deviceOfUser = (username: string): { namespace: string; device: string } | undefined => {
+  const dot = username.indexOf('.')
+  return dot < 0 ? undefined : { namespace: username.slice(0, dot), device: username.slice(dot + 1) }
+}
+
+/** KV key of a device. A dot in the id becomes `=`, which no id holds, so the id stays one token of the subject. */
+export const deviceKey = (namespace: string, device: string): string => `${namespace}.${device.replaceAll('.', '=')}`
+
+/** KV key of a fleet's pipeline document. */
+export const fleetKey = (fleet: Ref): string => `fleet.${dotted(fleet)}`
+
+/** The fleet behind a pipeline key; undefined for a key of another kind. */
+export const fleetOfKey = (key: string): Ref | undefined => {
+  const [kind, namespace, name, rest] = key.split('.')
+  return kind === 'fleet' && namespace && name && rest === undefined ? { namespace, name } : undefined
+}
+
+/** KV key where a service reports what it applied of a fleet; ingest has one per session. */
+export const appliedKey = (service: 'ingest' | 'writer', fleet: Ref, session = 0): string =>
+  `${service}.${dotted(fleet)}.${session}`
+
+/** KV key where a replica of a service shows that it is alive. */
+export const memberKey = (service: string, replica: string): string => `member.${service}.${replica}`
+
+/** KV key that claims a topic pattern for the fleet that holds it. Hex, as patterns hold `/`, `+`, `{` and `#`. */
+export const topicClaimKey = (filter: string): string =>
+  `topic.${Array.from(new TextEncoder().encode(filter), (byte) => byte.toString(16).padStart(2, '0')).join('')}`
+
+/** Durable consumer of the writer on a fleet's stream. */
+export const WRITER_CONSUMER = 'writer'
+
+/** All names of one installation. */
+export const namesOf = (installation: string = DEFAULT_INSTALLATION) => {
+  const isDefault = installation === DEFAULT_INSTALLATION
+  const prefix = isDefault ? '' : `${installation}__`
+  const root = isDefault ? '' : `${installation}__.`
+  return {
+    installation,
+    stream: (fleet: Ref) => `${prefix}fleet_${pair(fleet)}`,
+    streamSubjects: (fleet: Ref) => `${root}fleet.${dotted(fleet)}.>`,
+    telemetrySubject: (fleet: Ref, shard: number) => `${root}fleet.${dotted(fleet)}.telemetry.${shard}`,
+    telemetrySubjects: (fleet: Ref) => `${root}fleet.${dotted(fleet)}.telemetry.*`,
+    eventsSubject: (fleet: Ref) => `${root}fleet.${dotted(fleet)}.events`,
+    deadLetters: `${prefix}dead_letters`,
+    deadSubjects: `${root}dead.>`,
+    deadSubject: (fleet: Ref, reason: string) => `${root}dead.${dotted(fleet)}.${reason}`,
+    deadSubjectsOf: (fleet: Ref) => `${root}dead.${dotted(fleet)}.*`,
+    /** Core NATS request subject on which the owner of a fleet takes a replayed MQTT message. */
+    replaySubject: (fleet: Ref) => `${root}replay.${dotted(fleet)}`,
+    table: (fleet: Ref) => `${prefix}${pair(fleet)}`,
+    eventsTable: (namespace: string) => `${prefix}${namespace}_events`,
+    /** Generation 1 bears no suffix. */
+    rollup: (fleet: Ref, every: string, generation = 1) =>
+      `${prefix}${pair(fleet)}_${every}${generation === 1 ? '' : `_g${generation}`}`,
+    /** Table that marks which tables are ours. */
+    ownershipTable: `${installation}__tables`,
+    /** MQTT user and client id of one ingest session of a fleet. */
+    ingestUser: (fleet: Ref, session = 0) => `${installation}_ingest_${pair(fleet)}_${session}`,
+    buckets: {
+      pipeline: `${installation}-pipeline`,
+      applied: `${installation}-applied`,
+      devices: `${installation}-devices`,
+      alerts: `${installation}-alerts`,
+      keys: `${installation}-keys`,
+    },
+  }
+}

@@ -1,0 +1,56 @@
+/**
+ * The one adapter interface to an MQTT broker. An account is an MQTT user whose client id equals its name (the listener
+ * enforces it) and whose ACL is exactly what is listed; everything else is denied. Only accounts that bear our
+ * installation's mark are listed, changed or removed; touching a foreign one throws `ForeignAccount`.
+ */
+
+/** MQTT topic filters with nothing left to fill in. */
+export type Acl = { readonly publish: readonly string[]; readonly subscribe: readonly string[] }
+
+export type Account = { readonly username: string; readonly acl: Acl; readonly disabled: boolean }
+
+/** PBKDF2-HMAC-SHA512 of a secret, in the one form that both brokers can take; salt and hash are base64. */
+export type SecretHash = { readonly iterations: number; readonly salt: string; readonly hash: string }
+
+export type NewAccount = Account & { readonly secret: { readonly plain: string } | { readonly hash: SecretHash } }
+
+/** Outcome of one account in a bulk call, in the order given. */
+export type AccountResult = { readonly username: string; readonly error?: string }
+
+/** What the broker holds for sessions that have not taken it yet, and what it had to drop. Counters since its start. */
+export type QueueCounters = {
+  readonly queuedMessages: number
+  readonly queuedBytes: number
+  readonly droppedMessages: number
+}
+
+export type Broker = AsyncDisposable & {
+  readonly kind: 'mosquitto' | 'emqx'
+  /** Whether a lost account can be restored from its hash. Where not, the account's device needs a new secret. */
+  readonly acceptsHashes: boolean
+  /** Resolves when the broker answers; rejects with the reason. */
+  ping(): Promise<void>
+  /** Closes the broker's fail-open defaults. Returns what it had to change, as words for an event. */
+  secureDefaults(): Promise<string[]>
+  /** Our accounts by user name. */
+  list(): Promise<Map<string, Account>>
+  /** Makes accounts, or gives existing ones of ours this secret and ACL. */
+  put(accounts: readonly NewAccount[]): Promise<AccountResult[]>
+  /** Sets the ACL of existing accounts. Live sessions lose what is no longer allowed. */
+  setAcl(accounts: readonly { readonly username: string; readonly acl: Acl }[]): Promise<AccountResult[]>
+  /** Disabling ends the live session at once and refuses new ones. */
+  setDisabled(username: string, disabled: boolean): Promise<void>
+  /** Ends the live session if there is one. Never called for an ingest session: its queue would be lost. */
+  kick(username: string): Promise<void>
+  /** Removes accounts and ends their sessions; absent ones count as removed. */
+  remove(usernames: readonly string[]): Promise<AccountResult[]>
+  /** Latest counters; undefined when the broker has not told them yet. */
+  counters(): QueueCounters | undefined
+}
+
+export class ForeignAccount extends Error {
+  override name = 'ForeignAccount'
+  constructor(username: string) {
+    super(`broker account ${username} exists and was not made by this installation; remove it or rename the device`)
+  }
+}
