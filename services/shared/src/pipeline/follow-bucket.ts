@@ -1,0 +1,116 @@
+/**
+ * Follows a KV bucket through anything that can happen to it: a watch for speed and a comparison for certainty.
+ *
+ * 1. List the keys, read each, report what is new and what is gone; then watch for changes.
+ * 2. Every second ask for the bucket's last sequence. When the server was away, or the watch has not delivered up to that
+ *    sequence by the next time, the watch is lost (its consumer lives in the server's memory): go back to 1.
+ *
+ * An entry is reported once per revision, in order of revision per key.
+ */
+import type { KV, KvWatchEntry } from '@nats-io/kv'
+import type { Logger } from '../process/logger.ts'
+import { messageOf } from '../process/logger.ts'
+
+export type BucketHandlers = {
+  readonly kv: KV
+  readonly log: Logger
+  readonly onPut: (key: string, value: Uint8Array, revision: number) => void
+  readonly onDelete: (key: string) => void
+}
+
+const CHECK_INTERVAL_MS = 1_000
+
+type Watch = Awaited<ReturnType<KV['watch']>>
+
+/** Resolves once every current entry has been reported. */
+export const followBucket = async (handlers: BucketHandlers): Promise<AsyncDisposable> => {
+  const follower = new Follower(handlers)
+  await follower.open()
+  const timer = setInterval(() => void follower.check(), CHECK_INTERVAL_MS)
+  return {
+    [Symbol.asyncDispose]: async () => {
+      clearInterval(timer)
+      follower.close()
+    },
+  }
+}
+
+class Follower {
+  readonly #handlers: BucketHandlers
+  /** Revision of each key that exists. */
+  readonly #revisions = new Map<string, number>()
+  #watch: Watch | undefined
+  #seen = 0
+  #suspect = false
+  #checking = false
+  #closed = false
+
+  constructor(handlers: BucketHandlers) {
+    this.#handlers = handlers
+  }
+
+  async open(): Promise<void> {
+    const { kv } = this.#handlers
+    this.#watch?.stop()
+    const last = await this.#lastSequence()
+    const keys = new Set<string>()
+    for await (const key of await kv.keys()) keys.add(key)
+    for (const key of keys) {
+      const entry = await kv.get(key)
+      if (entry?.operation === 'PUT') this.#put(key, entry.value, entry.revision)
+    }
+    for (const key of this.#revisions.keys()) if (!keys.has(key)) this.#delete(key)
+    this.#watch = await kv.watch()
+    if (this.#closed) this.#watch.stop()
+    this.#seen = Math.max(this.#seen, last)
+    this.#suspect = false
+    void this.#consume(this.#watch)
+  }
+
+  close(): void {
+    this.#closed = true
+    this.#watch?.stop()
+  }
+
+  async check(): Promise<void> {
+    if (this.#checking || this.#closed) return
+    this.#checking = true
+    try {
+      const behind = (await this.#lastSequence()) > this.#seen
+      if (behind && this.#suspect) await this.open()
+      else this.#suspect = behind
+    } catch (error) {
+      if (!this.#closed) this.#handlers.log.debug(`bucket not reachable: ${messageOf(error)}`)
+      this.#suspect = true
+      this.#seen = -1
+    } finally {
+      this.#checking = false
+    }
+  }
+
+  async #lastSequence(): Promise<number> {
+    const status = await this.#handlers.kv.status()
+    return status.streamInfo.state.last_seq
+  }
+
+  async #consume(watch: Watch): Promise<void> {
+    for await (const entry of watch) this.#take(entry)
+  }
+
+  #take(entry: KvWatchEntry): void {
+    this.#seen = Math.max(this.#seen, entry.revision)
+    if (entry.operation === 'PUT') this.#put(entry.key, entry.value, entry.revision)
+    else if ((this.#revisions.get(entry.key) ?? Number.POSITIVE_INFINITY) < entry.revision) this.#delete(entry.key)
+  }
+
+  #put(key: string, value: Uint8Array, revision: number): void {
+    if ((this.#revisions.get(key) ?? 0) >= revision) return
+    this.#revisions.set(key, revision)
+    this.#handlers.onPut(key, value, revision)
+  }
+
+  #delete(key: string): void {
+    this.#revisions.delete(key)
+    this.#handlers.onDelete(key)
+  }
+}
