@@ -119,3 +119,18 @@ test('what Kubernetes takes comes through', () => {
     },
   })
 })
+
+test('the default of an object with rules is whole, as its rules are judged on it alone', () => {
+  const rule = { 'x-kubernetes-validations': [{ rule: 'self.inner.on', message: 'must be on' }] }
+  const inner = z
+    .object({ on: z.boolean().default(true).describe('On.') })
+    .prefault({})
+    .describe('Inner.')
+  const outer = z
+    .object({ inner, other: z.boolean().optional().describe('Other.') })
+    .meta(rule)
+    .prefault({})
+  const { properties } = openApiOf(field(outer.describe('Outer.')))
+  assert.deepEqual(properties?.field?.default, { inner: { on: true } })
+  assert.deepEqual(properties?.field?.properties?.inner?.default, {})
+})

@@ -125,6 +125,19 @@ const boundFault = ({ type, maxLength, maxItems, maxProperties, ...schema }: Ope
   return undefined
 }
 
+const RULES = 'x-kubernetes-validations'
+
+/** An object's default with the defaults of its fields, all the way down. */
+const filled = ({ default: value, properties = {} }: OpenApi): unknown => {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value
+  const fields = Object.entries(properties).map(([key, child]) => [key, filled(child)] as const)
+  return { ...Object.fromEntries(fields.filter(([, field]) => field !== undefined)), ...value }
+}
+
+/** The API server judges the rules of an object on its bare default when a CRD is created, so that default must be whole. */
+const withWholeDefault = (schema: OpenApi): OpenApi =>
+  schema[RULES] && schema.default !== undefined ? { ...schema, default: filled(schema) } : schema
+
 const normalise = (schema: OpenApi, path: string, described = true): OpenApi => {
   const fault = boundFault(schema) ?? (described && !schema.description ? 'a field needs a description' : undefined)
   if (fault !== undefined) throw new SchemaError(path, fault)
@@ -132,7 +145,7 @@ const normalise = (schema: OpenApi, path: string, described = true): OpenApi => 
   if (unknown.length > 0) throw new SchemaError(path, `${unknown.join(', ')} is not known to the generator`)
   const ordered = Object.fromEntries(KEYS.filter((key) => schema[key] !== undefined).map((key) => [key, schema[key]]))
   return {
-    ...(ordered as OpenApi),
+    ...withWholeDefault(ordered as OpenApi),
     ...(schema.items && { items: normalise(schema.items, `${path}[]`) }),
     ...(schema.additionalProperties && {
       additionalProperties: normalise(schema.additionalProperties, `${path}{}`, false),

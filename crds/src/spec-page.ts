@@ -40,9 +40,9 @@ const boundsOf = (schema: OpenApi): string =>
 
 const cell = (text: string): string => text.replaceAll('|', '\\|')
 
-const defaultOf = ({ default: value }: OpenApi, required: boolean): string => {
+const defaultOf = ({ default: value, properties }: OpenApi, required: boolean): string => {
   if (required) return 'required'
-  if (value === undefined || JSON.stringify(value) === '{}') return ''
+  if (value === undefined || properties !== undefined) return ''
   return `\`${typeof value === 'string' ? value : JSON.stringify(value)}\``
 }
 

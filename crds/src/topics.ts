@@ -6,6 +6,8 @@
  * level of an access pattern. The first level is a literal: `fleets`, and then the pattern starts with
  * `fleets/{namespace}/{fleet}/` as written here, or the start of a prefix that was granted to the namespace. So no pattern can
  * name another namespace under `fleets/`, and a filter made from a pattern never reaches beyond the fleet's own topics.
+ *
+ * What a device may subscribe to has no `{measurement}`, so its rules never end in `+`: on EMQX such a rule lets `#` through.
  */
 import { label, type Ref } from './names.ts'
 import type { Rule } from './schema.ts'

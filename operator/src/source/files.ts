@@ -6,13 +6,14 @@
  * the state file. Every change is on disk before anyone hears of it, one change at a time.
  */
 import { randomUUID } from 'node:crypto'
+import { isDeepStrictEqual } from 'node:util'
 import { label, type Ref } from '@fleetloom/crds/names'
 import { type Logger, messageOf } from '@fleetloom/shared/process/logger'
 import { type Catalog, keyOf, updateCatalog } from './catalog.ts'
 import { type CatalogStore, createCatalogStore, withFinalizer, withoutFinalizer } from './catalog-store.ts'
 import { createEventRing, type RecordedEvent } from './event-ring.ts'
 import { readFolder } from './folder.ts'
-import { readManifests } from './manifests.ts'
+import { type ManifestFile, type Reading, readManifests } from './manifests.ts'
 import { createRefusalList, type RefusalList, refusalText } from './refusal-list.ts'
 import type { Kind, Refusal, Resource, Source } from './source.ts'
 import { loadState } from './state-file.ts'
@@ -57,18 +58,28 @@ type ScanParts = {
 const resourcesOf = (keys: readonly string[], ...catalogs: readonly Catalog[]): Resource[] =>
   keys.flatMap((key) => catalogs.map((catalog) => catalog.get(key)).find((found) => found !== undefined) ?? [])
 
+/** Reads manifests again only when a file changed, or which resources they are changes of. */
+const createReader = () => {
+  let last: { files: readonly ManifestFile[]; uids: string; reading: Reading } | undefined
+  return (files: readonly ManifestFile[], catalog: Catalog): Reading => {
+    const alive = [...catalog].filter(([, { metadata }]) => metadata.deletionTimestamp === undefined)
+    const uids = alive.map(([, { metadata }]) => metadata.uid).join()
+    if (last?.uids === uids && isDeepStrictEqual(last.files, files)) return last.reading
+    const specs = new Map(alive.map(([key, { spec }]) => [key, spec]))
+    last = { files, uids, reading: readManifests(files, (kind, ref) => specs.get(keyOf(kind, ref))) }
+    return last.reading
+  }
+}
+
 /** One look at the folder. Tells whether something is missing, so that a second look is due. */
 const createScan = ({ folder, store, refusals, now, notify }: ScanParts) => {
+  const readAgain = createReader()
   let missed: ReadonlySet<string> = new Set()
   return async (): Promise<{ identity: string; missing: boolean }> => {
     const found = await readFolder(folder)
     const before = store.state()
     const foreign = found.empty && found.identity !== '' && before.folder !== '' && before.folder !== found.identity
-    const lastGood = (kind: Kind, ref: Ref): unknown => {
-      const known = before.catalog.get(keyOf(kind, ref))
-      return known?.metadata.deletionTimestamp === undefined ? known?.spec : undefined
-    }
-    const read = readManifests(found.files, lastGood)
+    const read = readAgain(found.files, before.catalog)
     const refused = [...found.refusals, ...(foreign ? [emptyMount(folder)] : []), ...read.refusals]
     const scan = { accepted: read.accepted, refusals: refused, whole: !foreign }
     let changed: readonly Resource[] = []

@@ -22,6 +22,7 @@ import { parse } from 'yaml'
 import { readManifests } from './manifests.ts'
 import { compile, ruleFaults } from './rules.ts'
 import type { Kind } from './source.ts'
+import { structure } from './structure.ts'
 
 type Fields = Record<string, unknown>
 type Case = { case: string; kind: Kind; set: Fields; old?: Fields; expect: string[] }
@@ -95,6 +96,20 @@ test('rules call only functions that mean the same in both engines', () => {
 test('every rule type-checks and gives a truth value', () => {
   const wrong = RULES.filter(({ rule }) => compile(rule).check().type !== 'bool')
   assert.deepEqual(wrong, [])
+})
+
+const defaultsOf = (schema: OpenApi, path: string): (readonly [string, OpenApi])[] => [
+  ...(schema.default === undefined ? [] : [[path, schema] as const]),
+  ...Object.entries(schema.properties ?? {}).flatMap(([key, child]) => defaultsOf(child, `${path}.${key}`)),
+  ...(schema.items ? defaultsOf(schema.items, `${path}[]`) : []),
+]
+
+test('every default passes the rules as it stands, which the API server asks of a CRD', () => {
+  for (const kind of KIND_NAMES)
+    for (const [path, schema] of defaultsOf(resourceSchema(kind), kind)) {
+      assert.deepEqual(structure(schema.default, schema).faults, [], path)
+      assert.deepEqual(ruleFaults(schema.default, schema.default, schema), [], path)
+    }
 })
 
 test('a rule that can not be judged refuses, and says so', () => {

@@ -8,7 +8,7 @@ import { z } from 'zod'
 import { messageOf } from '../../process/logger.ts'
 import { type Account, type AccountResult, ForeignAccount } from '../broker.ts'
 import { accountOf, type ClientView, clientView, type Held, isForeign, roleView } from './account.ts'
-import { BrokerUnavailable, type Command, type Control, type Reply } from './control.ts'
+import { type Command, ConnectionLost, type Control, type Reply } from './control.ts'
 
 /** Commands for one account, or why there can be none. */
 export type Plan = { readonly commands: readonly Command[] } | { readonly error: string }
@@ -112,7 +112,7 @@ export class Accounts {
     try {
       return await attempt()
     } catch (error) {
-      if (!(error instanceof BrokerUnavailable)) throw error
+      if (!(error instanceof ConnectionLost)) throw error
       return attempt()
     }
   }

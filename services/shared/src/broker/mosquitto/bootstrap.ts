@@ -93,7 +93,8 @@ persistence true
 persistence_location ${directory}/
 autosave_interval ${autosaveSeconds}
 
-# What is queued for a session, ingest's above all, before the broker drops and counts ($SYS/broker/publish/messages/dropped).
+# What is queued for a session, ingest's above all, by whichever limit is reached first. Beyond it the broker drops the newest,
+# acknowledges them all the same, and counts ($SYS/broker/publish/messages/dropped).
 max_queued_messages ${queue.messages}
 max_queued_bytes ${queue.bytes}
 # As many unacknowledged messages as the receiver asks for (MQTT 5 Receive Maximum).

@@ -25,9 +25,14 @@ export type Reply = z.infer<typeof reply>
 
 const response = z.object({ responses: z.array(reply) })
 
-/** The broker did not answer, or the connection was lost before it did: what was asked may or may not have been done. */
+/** The broker can't be reached or does not answer. */
 export class BrokerUnavailable extends Error {
   override name = 'BrokerUnavailable'
+}
+
+/** The connection was lost before the answer: what was asked may or may not have been done. */
+export class ConnectionLost extends BrokerUnavailable {
+  override name = 'ConnectionLost'
 }
 
 export type ControlSettings = {
@@ -41,6 +46,8 @@ export type ControlSettings = {
 const CONTROL_TOPIC = '$CONTROL/dynamic-security/v1'
 const RESPONSE_TOPIC = `${CONTROL_TOPIC}/response`
 const TIMEOUT_MS = 10_000
+/** How long a call waits for a connection that is not there: long enough for a reconnect. */
+const CONNECT_WAIT_MS = 3_000
 const QOS_0: IClientPublishOptions = { qos: 0 }
 
 type Pending = {
@@ -94,9 +101,10 @@ export class Control implements AsyncDisposable {
 
   /**
    * Carries the commands out, in order; one reply each.
-   * @throws BrokerUnavailable when there is no answer.
+   * @throws BrokerUnavailable
    */
-  run(commands: readonly Command[], timeoutMs: number = TIMEOUT_MS): Promise<Reply[]> {
+  async run(commands: readonly Command[], timeoutMs: number = TIMEOUT_MS): Promise<Reply[]> {
+    await this.#within(Math.min(CONNECT_WAIT_MS, timeoutMs), this.#ready.promise)
     const result = this.#turn.then(() => this.#send(commands, timeoutMs))
     this.#turn = result.catch(() => undefined)
     return result
@@ -107,22 +115,34 @@ export class Control implements AsyncDisposable {
   }
 
   async #send(commands: readonly Command[], timeoutMs: number): Promise<Reply[]> {
+    if (!this.#isReady) throw this.#lost()
     const { promise, resolve, reject } = Promise.withResolvers<Reply[]>()
     const correlation = `${this.#session}:${++this.#batches}`
-    const timer = setTimeout(() => reject(this.#unavailable()), timeoutMs)
+    this.#pending = { correlation, resolve, reject }
+    const payload = JSON.stringify({ commands: commands.map((c) => ({ ...c, correlationData: correlation })) })
+    this.#client.publish(CONTROL_TOPIC, payload, QOS_0, (error) => error && reject(this.#lost()))
     try {
-      await Promise.race([this.#ready.promise, promise])
-      this.#pending = { correlation, resolve, reject }
-      const payload = JSON.stringify({ commands: commands.map((c) => ({ ...c, correlationData: correlation })) })
-      await Promise.race([this.#client.publishAsync(CONTROL_TOPIC, payload, QOS_0), promise])
-      const replies = await promise
-      if (replies.length !== commands.length)
-        throw new BrokerUnavailable(`broker answered ${replies.length} of ${commands.length} commands`)
-      return replies
+      const replies = await this.#within(timeoutMs, promise)
+      if (replies.length === commands.length) return replies
+      throw new BrokerUnavailable(`broker answered ${replies.length} of ${commands.length} commands`)
     } finally {
-      clearTimeout(timer)
       this.#pending = undefined
     }
+  }
+
+  /** @throws BrokerUnavailable when `promise` takes longer. */
+  async #within<T>(ms: number, promise: Promise<T>): Promise<T> {
+    const { promise: late, reject } = Promise.withResolvers<never>()
+    const timer = setTimeout(() => reject(this.#unavailable()), ms)
+    try {
+      return await Promise.race([promise, late])
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  #lost(): ConnectionLost {
+    return new ConnectionLost(`broker ${this.#url}: connection lost before the answer`)
   }
 
   #unavailable(): BrokerUnavailable {
@@ -152,7 +172,7 @@ export class Control implements AsyncDisposable {
   #closed(): void {
     if (this.#isReady) this.#ready = Promise.withResolvers<void>()
     this.#isReady = false
-    this.#pending?.reject(new BrokerUnavailable(`broker ${this.#url}: connection lost before the answer`))
+    this.#pending?.reject(this.#lost())
   }
 
   #received(topic: string, payload: string): void {

@@ -35,7 +35,7 @@ export const DEFAULT_ACCESS: Readonly<Record<string, boolean>> = {
 /** Below that of a readiness check, so that the reason is ours. */
 const PING_TIMEOUT_MS = 1_500
 
-/** Starts to connect and returns at once; calls wait for the connection for up to 10 s, then throw `BrokerUnavailable`. */
+/** Starts to connect and returns at once; calls wait for the connection for up to 3 s, then throw `BrokerUnavailable`. */
 export const connectMosquitto = (settings: MosquittoSettings): Broker => {
   const control = new Control(settings)
   const counters = listenToCounters(control)
