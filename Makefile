@@ -11,7 +11,8 @@ help: ## Show this list
 
 node_modules/.package-lock.json: package-lock.json
 	@echo 'Installing npm packages…'
-	@npm ci --no-audit --no-fund --loglevel=error
+	@npm install --loglevel=error >/dev/null
+	@touch $@
 
 setup: node_modules/.package-lock.json ## Install what is needed below this folder (Mosquitto: Debian package)
 	@node e2e/tools/setup.ts
@@ -39,3 +40,4 @@ bench: setup ## Measure against Telegraf on this machine; writes e2e/bench/resul
 
 clean: ## Remove what was installed, cached or written by the demo
 	@rm -rf node_modules */node_modules services/*/node_modules .tools .cache .data
+	@rm -rf "$${TMPDIR:-/tmp}"/fleetloom-test-* "$${TMPDIR:-/tmp}"/fleetloom-ports

@@ -21,7 +21,7 @@ const SUITES = {
 
 type Suite = keyof typeof SUITES
 type Tally = { passed: number; failed: number; skipped: number }
-type FileReport = Tally & { readonly details: string[] }
+type FileReport = Tally & { readonly details: string[]; stderr: string }
 
 const isSuite = (name: string): name is Suite => name in SUITES
 const say = (line: string): void => void process.stdout.write(`${line}\n`)
@@ -38,49 +38,69 @@ const explain = (name: string, error: unknown): string => {
   return `    ✗ ${name}\n${text.replace(/^/gm, '      ')}`
 }
 
-type TestEvent = {
+type Completed = {
   readonly name: string
   readonly file?: string
   readonly skip?: string | boolean
-  readonly details: { readonly type?: string; readonly error?: unknown }
+  readonly details: {
+    readonly passed?: boolean
+    readonly type?: string
+    readonly duration_ms: number
+    readonly error?: unknown
+  }
 }
 
-/** A file's own entry repeats its tests; it counts only when it failed without any of them failing. */
-const isFileItself = ({ name, file }: TestEvent): boolean => name === file || join(ROOT, name) === file
-
-/** What happened in each file, printed when the file is done. */
+/** What happened in each file, printed when the file is done: the file itself is the last of its tests to complete. */
 class Report {
   readonly total: Tally = { passed: 0, failed: 0, skipped: 0 }
   readonly #files = new Map<string, FileReport>()
 
-  passed(event: TestEvent): void {
-    if (isFileItself(event) || event.details.type === 'suite') return
-    const report = this.#of(event)
-    if (event.skip === undefined || event.skip === false) report.passed++
-    else {
-      report.skipped++
-      report.details.push(`    - skipped: ${event.name}${typeof event.skip === 'string' ? ` (${event.skip})` : ''}`)
-    }
+  completed(event: Completed): void {
+    const { name, file = '', skip, details } = event
+    const report = this.#of(file)
+    if (name === file) this.#fileDone(file, event)
+    else if (details.type === 'suite') return
+    else if (details.error !== undefined) this.#failed(report, name, details.error)
+    else if (skip !== undefined && skip !== false) this.#skipped(report, name, skip)
+    else report.passed++
   }
 
-  failed(event: TestEvent): void {
-    const report = this.#of(event)
-    if (event.details.type === 'suite' || (isFileItself(event) && report.failed > 0)) return
+  wrote(file: string, text: string): void {
+    this.#of(file).stderr += text
+  }
+
+  /** What failed files wrote to stderr: the ends of the servers' logs among it. */
+  showErrors(): void {
+    for (const [file, { failed, stderr }] of this.#files)
+      if (failed > 0 && stderr !== '') say(`  ${relative(ROOT, file)}:\n${stderr.trimEnd().replace(/^/gm, '    ! ')}`)
+    this.#files.clear()
+  }
+
+  #failed(report: FileReport, name: string, error: unknown): void {
     report.failed++
-    report.details.push(explain(event.name, event.details.error))
+    report.details.push(explain(name, error))
   }
 
-  fileDone(file: string, durationMs: number): void {
-    const { passed, failed, skipped, details } = this.#of({ file })
-    say(`  ${failed > 0 ? '✗' : '✓'} ${relative(ROOT, file)} (${passed} in ${(durationMs / 1000).toFixed(1)} s)`)
+  #skipped(report: FileReport, name: string, reason: string | true): void {
+    report.skipped++
+    report.details.push(`    - skipped: ${name}${reason === true ? '' : ` (${reason})`}`)
+  }
+
+  /** A file that failed though none of its tests did ended too early: it counts as a failure of its own. */
+  #fileDone(file: string, { details: { error, duration_ms } }: Completed): void {
+    const report = this.#of(file)
+    if (error !== undefined && report.failed === 0)
+      this.#failed(report, 'the file ended before its tests were done', error)
+    const { passed, failed, skipped, details } = report
+    say(`  ${failed > 0 ? '✗' : '✓'} ${relative(ROOT, file)} (${passed} in ${(duration_ms / 1000).toFixed(1)} s)`)
     for (const detail of details) say(detail)
     this.total.passed += passed
     this.total.failed += failed
     this.total.skipped += skipped
   }
 
-  #of({ file = '' }: { readonly file?: string }): FileReport {
-    const report = this.#files.get(file) ?? { passed: 0, failed: 0, skipped: 0, details: [] }
+  #of(file: string): FileReport {
+    const report = this.#files.get(file) ?? { passed: 0, failed: 0, skipped: 0, details: [], stderr: '' }
     this.#files.set(file, report)
     return report
   }
@@ -90,12 +110,15 @@ const runSuite = async (suite: Suite, report: Report, only: string | undefined):
   const files = filesOf(suite, only)
   if (files.length === 0) return
   const stream = run({ files, concurrency: SUITES[suite].concurrency, cwd: ROOT })
-  stream.on('test:pass', (event) => report.passed(event))
-  stream.on('test:fail', (event) => report.failed(event))
+  stream.on('test:complete', (event) => report.completed(event))
   stream.on('test:stdout', ({ message }) => process.stdout.write(message.replace(/^(?=.)/gm, '    | ')))
-  stream.on('test:summary', ({ file, duration_ms }) => file !== undefined && report.fileDone(file, duration_ms))
+  stream.on('test:stderr', ({ file, message }) => report.wrote(file, message))
   await finished(stream.resume())
+  report.showErrors()
 }
+
+/** The tests' processes keep what they compiled for the next run. */
+process.env.NODE_COMPILE_CACHE ??= join(ROOT, '.cache', 'compile')
 
 const { positionals, values } = parseArgs({ allowPositionals: true, options: { only: { type: 'string' } } })
 const unknown = positionals.filter((name) => !isSuite(name))

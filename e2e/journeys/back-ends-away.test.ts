@@ -1,0 +1,84 @@
+/**
+ * The database and the stream go away under load. FLEETLOOM_FULL=1 keeps QuestDB away for 60 s and NATS for 10 minutes; without it for
+ * some seconds.
+ */
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { namesOf } from '@fleetloom/crds/names'
+import { type Platform, startPlatform } from '../kit/platform.ts'
+import { until } from '../kit/until.ts'
+import { FORMS, type Form, manifestsOf, registerDevices, SHARED_PREFIXES, startFleetLoad } from './fleets-under-load.ts'
+import { balanceLine, balanceOf } from './ledger.ts'
+
+const FULL = process.env.FLEETLOOM_FULL === '1'
+const QUESTDB_AWAY_MS = FULL ? 60_000 : 12_000
+const NATS_AWAY_MS = FULL ? 600_000 : 12_000
+const RATE = FULL ? 4_000 : 2_000
+const MEMORY_LIMIT_MB = 250
+
+const form = FORMS[0] as Form
+const where = { table: namesOf().table(form.fleet), column: form.column }
+
+/** Most memory a process has ever had resident, MB. */
+const peakMb = (pid: number | undefined): number => {
+  const match = /VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))
+  return Number(match?.[1]) / 1024
+}
+
+const startWithLoad = async (platform: Platform) => {
+  await platform.untilReady(form.fleet)
+  const devices = await registerDevices(platform, form, 10)
+  return startFleetLoad(platform, form, devices, { rate: RATE, reconnect: true })
+}
+
+const settle = async (platform: Platform, result: Parameters<typeof balanceOf>[2]) => {
+  await until(async () => (await balanceOf(platform.sql, where, result)).missing.length === 0, {
+    what: 'every acknowledged reading to be found',
+    deadlineMs: 180_000,
+    everyMs: 1_000,
+  }).catch(() => undefined)
+  const balance = await balanceOf(platform.sql, where, result)
+  process.stdout.write(`${balanceLine(balance)}\n`)
+  assert.deepEqual([balance.missing, balance.invented, balance.duplicates], [[], [], 0])
+}
+
+const assertSmall = (platform: Platform): void => {
+  for (const part of ['ingest', 'writer'] as const) {
+    const mb = peakMb(platform[part].pid)
+    assert.ok(mb < MEMORY_LIMIT_MB, `${part} took ${mb.toFixed(0)} MB`)
+  }
+}
+
+test('QuestDB away under load: nothing is lost, memory stays small, and the writer catches up', async () => {
+  await using platform = await startPlatform({ manifests: manifestsOf([form]), sharedPrefixes: SHARED_PREFIXES })
+  const load = await startWithLoad(platform)
+  await sleep(2_000)
+  await platform.questdb.kill('SIGKILL')
+  await sleep(QUESTDB_AWAY_MS)
+  await platform.questdb.start()
+  await sleep(2_000)
+  await settle(platform, await load.stop())
+  assertSmall(platform)
+})
+
+test('NATS away under load: the broker queues, a metric tells the time left, and nothing is lost', async () => {
+  await using platform = await startPlatform({ manifests: manifestsOf([form]), sharedPrefixes: SHARED_PREFIXES })
+  const load = await startWithLoad(platform)
+  await sleep(3_000)
+  await platform.nats.kill('SIGKILL')
+  await until(
+    async () => {
+      const metrics = await (await fetch(`${platform.ingest.url}/metrics`)).text()
+      const seconds = /^fleetloom_ingest_queue_left_seconds\{[^}]*\} (\d[\d.e+]*)$/m.exec(metrics)?.[1]
+      return seconds !== undefined && Number(seconds) < 1e6 ? seconds : undefined
+    },
+    { what: 'fleetloom_ingest_queue_left_seconds to tell the time left', deadlineMs: NATS_AWAY_MS },
+  )
+  await sleep(NATS_AWAY_MS)
+  await platform.nats.start()
+  await sleep(2_000)
+  await settle(platform, await load.stop())
+  assertSmall(platform)
+})

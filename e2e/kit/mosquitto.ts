@@ -1,0 +1,86 @@
+import { createHash } from 'node:crypto'
+import { existsSync, writeFileSync } from 'node:fs'
+import { userInfo } from 'node:os'
+import { join } from 'node:path'
+import { dynamicSecurityFile, type MosquittoConf, mosquittoConf } from '@fleetloom/shared/broker/mosquitto/bootstrap'
+import { connectAsync } from 'mqtt'
+import { toolPath } from '../tools/paths.ts'
+import { type Child, startChild } from './child.ts'
+import { type Place, placeOf } from './place.ts'
+import { freePort } from './ports.ts'
+import { byName, type Secret, secretFile } from './secret-file.ts'
+
+/** `test` administers accounts as the operator does, for tests that make users of their own. */
+export const MOSQUITTO_ADMINS = ['operator', 'api', 'monitor', 'test'] as const
+export type MosquittoAdmin = (typeof MOSQUITTO_ADMINS)[number]
+
+export type MosquittoServer = Child & {
+  readonly url: string
+  readonly host: string
+  readonly port: number
+  /** What it queues for ingest at most; undefined: the default of services/shared. */
+  readonly queue: MosquittoConf['queue']
+  /** MQTT user name and password of each administrator. */
+  readonly admins: Readonly<Record<MosquittoAdmin, Secret & { readonly username: string }>>
+}
+
+export type MosquittoOptions = Place & {
+  readonly port?: number | undefined
+  readonly installation?: string | undefined
+  readonly queue?: MosquittoConf['queue']
+  readonly autosaveSeconds?: number
+}
+
+const HOST = '127.0.0.1'
+
+/** The first dynamic security file; from then on it is the plugin's own. */
+const initialise = (file: string, admins: MosquittoServer['admins']): void => {
+  if (existsSync(file)) return
+  const entries = MOSQUITTO_ADMINS.map((name) => {
+    const { username, value } = admins[name]
+    const salt = createHash('sha256').update(username).update(value).digest().subarray(0, 12)
+    return { username, password: value, salt, role: name === 'test' ? ('operator' as const) : name }
+  })
+  writeFileSync(file, dynamicSecurityFile(entries), { mode: 0o600 })
+}
+
+const writeConf = (directory: string, port: number, { queue, autosaveSeconds }: MosquittoOptions): string => {
+  const conf = mosquittoConf({
+    host: HOST,
+    port,
+    plugin: toolPath('Mosquitto dynamic security plugin'),
+    directory,
+    ...(queue && { queue }),
+    ...(autosaveSeconds !== undefined && { autosaveSeconds }),
+  })
+  const file = join(directory, 'mosquitto.conf')
+  writeFileSync(
+    file,
+    `${conf}# Started by root it would become the user "mosquitto", who can't read this folder.\nuser ${userInfo().username}\n`,
+  )
+  return file
+}
+
+/** Mosquitto with dynamic security: nobody but its administrators may do anything yet. */
+export const startMosquitto = async (options: MosquittoOptions = {}): Promise<MosquittoServer> => {
+  const { directory, child: placed } = placeOf('mosquitto', options)
+  const port = options.port ?? (await freePort())
+  const admins = byName(MOSQUITTO_ADMINS, (name) => ({
+    username: `${options.installation ?? 'fleetloom'}_${name}`,
+    ...secretFile(join(directory, 'secrets', name)),
+  }))
+  initialise(join(directory, 'dynamic-security.json'), admins)
+  const url = `mqtt://${HOST}:${port}`
+  const { username, value: password } = admins.monitor
+  const child = await startChild({
+    name: 'mosquitto',
+    command: toolPath('mosquitto'),
+    args: ['-c', writeConf(directory, port, options)],
+    ready: async () => {
+      const client = await connectAsync(url, { username, password, reconnectPeriod: 0, connectTimeout: 2_000 }, false)
+      await client.endAsync(true)
+    },
+    ...placed,
+  })
+  return Object.assign(child, { url, host: HOST, port, queue: options.queue, admins })
+}

@@ -1,0 +1,81 @@
+/**
+ * What each service may do on NATS, and no more. JetStream's API has the stream's name as one token of the subject, and a
+ * wildcard covers a whole token: a right on every fleet's stream is a right on every stream, so the streams that are
+ * not fleets' are denied by name.
+ */
+import { namesOf } from '@fleetloom/crds/names'
+
+export const NATS_USERS = ['admin', 'operator', 'ingest', 'writer', 'api'] as const
+export type NatsUser = (typeof NATS_USERS)[number]
+
+type Subjects = { readonly allow: readonly string[]; readonly deny?: readonly string[] }
+export type Permissions = {
+  readonly publish: Subjects
+  readonly subscribe: Subjects
+  readonly allow_responses?: boolean
+}
+
+const INBOX = '_INBOX.>'
+
+/** Opening a bucket, reading and watching it. */
+const readBucket = (bucket: string): string[] => [
+  `$JS.API.STREAM.INFO.KV_${bucket}`,
+  `$JS.API.STREAM.CREATE.KV_${bucket}`,
+  `$JS.API.STREAM.MSG.GET.KV_${bucket}`,
+  `$JS.API.DIRECT.GET.KV_${bucket}`,
+  `$JS.API.DIRECT.GET.KV_${bucket}.>`,
+  `$JS.API.CONSUMER.CREATE.KV_${bucket}`,
+  `$JS.API.CONSUMER.CREATE.KV_${bucket}.>`,
+  `$JS.API.CONSUMER.INFO.KV_${bucket}.*`,
+  `$JS.API.CONSUMER.DELETE.KV_${bucket}.*`,
+]
+
+const writeBucket = (bucket: string): string[] => [...readBucket(bucket), `$KV.${bucket}.>`]
+
+const BASE = ['$JS.API.INFO', '$JS.FC.>']
+
+const onEach = (verbs: readonly string[], streams: readonly string[], rest = ''): string[] =>
+  verbs.flatMap((verb) => streams.map((stream) => `$JS.API.${verb}.${stream}${rest}`))
+
+/** Permissions by user; `admin`, for tests and people, may do everything. */
+export const natsPermissions = (installation?: string): Readonly<Record<NatsUser, Permissions | undefined>> => {
+  const names = namesOf(installation)
+  const { pipeline, applied, devices, alerts, keys } = names.buckets
+  const root = names.deadSubjects.slice(0, -'dead.>'.length)
+  const notFleets = [...Object.values(names.buckets).map((bucket) => `KV_${bucket}`), names.deadLetters]
+  const dead = names.deadLetters
+  const service = (allow: string[], extra: { subscribe?: string[]; deny?: string[] } = {}): Permissions => ({
+    publish: { allow: [...BASE, ...allow], deny: extra.deny ?? [] },
+    subscribe: { allow: [INBOX, ...(extra.subscribe ?? [])] },
+    allow_responses: true,
+  })
+  return {
+    admin: undefined,
+    operator: service(['$JS.API.>', '$JS.ACK.>', ...[pipeline, applied, devices, alerts].map((b) => `$KV.${b}.>`)]),
+    ingest: service(
+      [
+        ...[...readBucket(pipeline), ...writeBucket(applied)],
+        ...['$JS.API.STREAM.INFO.*', `${root}fleet.>`, `${root}dead.>`],
+      ],
+      { subscribe: [`${root}replay.>`] },
+    ),
+    writer: service(
+      [
+        ...[...readBucket(pipeline), ...writeBucket(applied)],
+        ...['$JS.API.STREAM.INFO.*', '$JS.API.STREAM.PURGE.*', '$JS.API.STREAM.MSG.GET.*', '$JS.API.DIRECT.GET.>'],
+        ...['$JS.API.CONSUMER.INFO.*.writer', '$JS.API.CONSUMER.MSG.NEXT.*.writer', '$JS.ACK.>', `${root}dead.>`],
+      ],
+      { deny: onEach(['STREAM.PURGE'], notFleets) },
+    ),
+    api: service([
+      ...[...readBucket(pipeline), ...writeBucket(devices), ...writeBucket(keys)],
+      ...onEach(['STREAM.INFO', 'STREAM.MSG.GET', 'STREAM.MSG.DELETE', 'DIRECT.GET', 'CONSUMER.CREATE'], [dead]),
+      ...onEach(
+        ['DIRECT.GET', 'CONSUMER.CREATE', 'CONSUMER.INFO', 'CONSUMER.DELETE', 'CONSUMER.MSG.NEXT'],
+        [dead],
+        '.>',
+      ),
+      ...['$JS.ACK.>', '$JS.API.STREAM.INFO.*', `${root}fleet.>`, `${root}replay.>`],
+    ]),
+  }
+}

@@ -1,0 +1,79 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { toolPath } from '../tools/paths.ts'
+import { type Child, startChild } from './child.ts'
+import { NATS_USERS, type NatsUser, natsPermissions } from './nats-permissions.ts'
+import { type Place, placeOf } from './place.ts'
+import { freePort } from './ports.ts'
+import { byName, type Secret, secretFile } from './secret-file.ts'
+
+export type NatsServer = Child & {
+  readonly url: string
+  readonly port: number
+  /** HTTP: /healthz, /jsz, /connz. */
+  readonly monitorUrl: string
+  /** Password of each user, and the file that holds it. */
+  readonly users: Readonly<Record<NatsUser, Secret>>
+  /** What `connectNats` of services/shared takes. */
+  settings(user?: NatsUser): { readonly natsUrl: string; readonly natsUser: string; readonly natsPasswordFile: string }
+}
+
+export type NatsOptions = Place & {
+  readonly port?: number | undefined
+  readonly monitorPort?: number | undefined
+  readonly installation?: string | undefined
+  /** Disk that streams may reserve; default 16 GiB. */
+  readonly maxFileBytes?: number
+}
+
+const HOST = '127.0.0.1'
+
+const config = (
+  options: NatsOptions & { readonly port: number; readonly monitorPort: number; readonly directory: string },
+  users: Readonly<Record<NatsUser, Secret>>,
+) => {
+  const permissions = natsPermissions(options.installation)
+  return {
+    host: HOST,
+    port: options.port,
+    http: `${HOST}:${options.monitorPort}`,
+    server_name: 'fleetloom',
+    max_payload: 1024 ** 2,
+    jetstream: {
+      store_dir: options.directory,
+      max_memory_store: 64 * 1024 ** 2,
+      max_file_store: options.maxFileBytes ?? 16 * 1024 ** 3,
+    },
+    authorization: {
+      users: NATS_USERS.map((user) => ({ user, password: users[user].value, permissions: permissions[user] })),
+    },
+  }
+}
+
+/** nats-server with JetStream and a user per service with the rights it needs. */
+export const startNats = async (options: NatsOptions = {}): Promise<NatsServer> => {
+  const place = placeOf('nats', options)
+  const { directory } = place
+  const port = options.port ?? (await freePort())
+  const monitorPort = options.monitorPort ?? (await freePort())
+  const users = byName(NATS_USERS, (user) => secretFile(join(directory, 'secrets', user)))
+  const file = join(directory, 'nats.conf')
+  const content = config({ ...options, directory, port, monitorPort }, users)
+  writeFileSync(file, JSON.stringify(content, undefined, 2), { mode: 0o600 })
+  const monitorUrl = `http://${HOST}:${monitorPort}`
+  const child = await startChild({
+    name: 'nats-server',
+    command: toolPath('nats-server'),
+    args: ['--config', file],
+    env: { GOMEMLIMIT: '512MiB' },
+    ready: async () => (await fetch(`${monitorUrl}/healthz`)).ok,
+    ...place.child,
+  })
+  const url = `nats://${HOST}:${port}`
+  const settings = (user: NatsUser = 'admin') => ({
+    natsUrl: url,
+    natsUser: user,
+    natsPasswordFile: users[user].file,
+  })
+  return Object.assign(child, { url, port, monitorUrl, users, settings })
+}

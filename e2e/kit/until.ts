@@ -1,0 +1,46 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+
+/** What a test waits for, and how long it may take. */
+export type Deadline = {
+  /** Words for the error: "timed out after 10 s waiting for <what>". */
+  readonly what: string
+  /** Default 10 s. */
+  readonly deadlineMs?: number
+  /** Pause between two looks; default 50 ms. */
+  readonly everyMs?: number
+}
+
+type Falsy = false | null | undefined
+
+/**
+ * Waits until `condition` gives something other than false, null or undefined, and returns it. A condition that throws is asked again;
+ * its last error is told at the deadline.
+ */
+export const until = async <T>(
+  condition: () => T | Falsy | Promise<T | Falsy>,
+  { what, deadlineMs = 10_000, everyMs = 50 }: Deadline,
+): Promise<T> => {
+  const end = performance.now() + deadlineMs
+  for (;;) {
+    const outcome = await attempt(condition)
+    if ('value' in outcome) return outcome.value
+    if (performance.now() > end) throw timeout(what, deadlineMs, outcome.error)
+    await sleep(everyMs)
+  }
+}
+
+type Outcome<T> = { value: T } | { error?: unknown }
+
+const attempt = async <T>(condition: () => T | Falsy | Promise<T | Falsy>): Promise<Outcome<T>> => {
+  try {
+    const value = await condition()
+    return value === false || value === null || value === undefined ? {} : { value }
+  } catch (error) {
+    return { error }
+  }
+}
+
+const timeout = (what: string, deadlineMs: number, cause: unknown): Error => {
+  const reason = cause === undefined ? '' : `: ${cause instanceof Error ? cause.message : String(cause)}`
+  return new Error(`timed out after ${deadlineMs / 1000} s waiting for ${what}${reason}`, { cause })
+}

@@ -1,0 +1,188 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { createLogger } from '@fleetloom/shared/process/logger'
+import { NO_SECRET } from '@fleetloom/shared/registry/secret'
+import { Registry as Metrics } from 'prom-client'
+import { type AppParts, createApp } from './app.ts'
+import type { ApiKey } from './keys/key.ts'
+
+const OPEN = ['/healthz', '/readyz', '/metrics']
+const DEVICES = '/v1/namespaces/ns/fleets/f/devices'
+
+const key = (namespaces: string[], verbs: ApiKey['verbs']): ApiKey => ({
+  version: '1.0',
+  id: 'test',
+  name: 'test',
+  namespaces,
+  verbs,
+  secret: NO_SECRET,
+  createdAt: '2026-01-01T00:00:00.000Z',
+})
+
+const KEYS: Readonly<Record<string, ApiKey>> = {
+  admin: key(['*'], ['*']),
+  elsewhere: key(['other'], ['*']),
+  nothing: key(['*'], ['devices:read']),
+  reader: key(['ns'], ['devices:read', 'dead-letters:read']),
+}
+
+/** Answers as a back-end that must not be reached. */
+const untouched = new Proxy(
+  {},
+  {
+    get: () => () => {
+      throw new TypeError('secret internals at /some/path.ts:1')
+    },
+  },
+) as never
+
+const UNTOUCHED_KEYS = { create: untouched, list: untouched, remove: untouched, isUnused: untouched }
+
+const appWith = (parts: Partial<AppParts> = {}, metrics = new Metrics()) =>
+  createApp({
+    keys: { ...UNTOUCHED_KEYS, authenticate: async (text: string) => KEYS[text] },
+    registry: untouched,
+    fleets: untouched,
+    provisioning: untouched,
+    letters: untouched,
+    replay: untouched,
+    checks: { nats: async () => undefined },
+    metrics,
+    log: createLogger('test', 'silent'),
+    ...parts,
+  })
+
+const send = (app: ReturnType<typeof appWith>, path: string, init: RequestInit & { as?: string } = {}) => {
+  const headers = { ...(init.as === undefined ? {} : { authorization: `Bearer ${init.as}` }), ...init.headers }
+  return app.request(path, { ...init, headers })
+}
+
+const routesOf = (app: ReturnType<typeof appWith>) =>
+  app.routes
+    .filter(({ method }) => method !== 'ALL')
+    .map(({ method, path }) => ({
+      method,
+      path: path.replace(':namespace', 'ns').replace(':fleet', 'f').replace(':device', 'd').replace(':id', '1234'),
+    }))
+
+test('every route but health and metrics answers 401 without a key, and says nothing more with a wrong one', async () => {
+  const app = appWith()
+  const routes = routesOf(app)
+  assert.ok(routes.length > 12)
+  for (const { method, path } of [...routes, { method: 'GET', path: '/v1/nothing' }, { method: 'GET', path: '/' }]) {
+    if (OPEN.includes(path)) continue
+    const bodies = []
+    for (const as of [undefined, 'flk_unknown_x', 'admin more']) {
+      const response = await send(app, path, { method, ...(as === undefined ? {} : { as }) })
+      assert.equal(response.status, 401, `${method} ${path}`)
+      assert.equal(response.headers.get('content-type'), 'application/problem+json')
+      assert.equal(response.headers.get('www-authenticate'), 'Bearer realm="fleetloom"')
+      const { requestId, ...body } = (await response.json()) as { requestId: string }
+      assert.match(requestId, /^[0-9a-f-]{36}$/)
+      bodies.push(body)
+    }
+    assert.deepEqual(bodies[1], bodies[0])
+    assert.deepEqual(bodies[2], bodies[0])
+  }
+})
+
+test('every route asks for its verb in the namespace of its path', async () => {
+  const app = appWith()
+  for (const { method, path } of routesOf(app)) {
+    if (OPEN.includes(path)) continue
+    const expectDenied = async (as: string) =>
+      assert.equal((await send(app, path, { method, as })).status, 403, `${method} ${path}`)
+    await expectDenied('elsewhere')
+    const isKeys = path.startsWith('/v1/keys')
+    const isDeviceRead = method === 'GET' && path.includes('/devices')
+    if (!isDeviceRead) await expectDenied('nothing')
+    if (isKeys || method !== 'GET') await expectDenied('reader')
+  }
+})
+
+test('a path that is not there is a problem that says where the API begins', async () => {
+  const response = await send(appWith(), '/v1/namespaces/ns/devices', { as: 'admin' })
+  assert.equal(response.status, 404)
+  const { requestId, ...problem } = (await response.json()) as Record<string, unknown>
+  assert.deepEqual(problem, {
+    type: 'urn:fleetloom:problem:not-found',
+    title: 'There is no such thing',
+    status: 404,
+    detail: 'there is no GET /v1/namespaces/ns/devices',
+    next: 'The API begins at /v1/keys and /v1/namespaces/{namespace}/fleets/{fleet}.',
+  })
+})
+
+test('a fault of ours tells the caller a request id and nothing of the inside', async () => {
+  const response = await send(appWith(), `${DEVICES}/d`, { as: 'admin' })
+  assert.equal(response.status, 500)
+  const text = await response.text()
+  assert.equal(text.includes('internals'), false)
+  assert.equal(JSON.parse(text).requestId, response.headers.get('x-request-id'))
+})
+
+test('a name in the path that can not be one is refused before anything is asked for it', async () => {
+  const cases = [
+    ['/v1/namespaces/a.b/fleets/f/devices', 'namespace', 'a.b'],
+    ['/v1/namespaces/ns/fleets/F/devices', 'fleet', 'F'],
+    [`${DEVICES}/-x`, 'device', '-x'],
+    [`${DEVICES}/a%20b`, 'device', 'a b'],
+    [`${DEVICES}/${'x'.repeat(129)}`, 'device', 'x'.repeat(100)],
+  ] as const
+  for (const [path, field, value] of cases) {
+    const response = await send(appWith(), path, { as: 'admin' })
+    const { errors } = (await response.json()) as { errors: { field: string; value: string }[] }
+    assert.equal(response.status, 400, path)
+    assert.deepEqual(
+      errors.map(({ field, value }) => ({ field, value })),
+      [{ field, value }],
+    )
+  }
+})
+
+test('a body that breaks a rule names each field, its value and the reason', async () => {
+  const fleets = { get: untouched, getActive: async () => ({}) as never }
+  const body = JSON.stringify({ device: 'a b', labels: { 'bad key!': 'x', ok: 'bad value!' }, extra: 1 })
+  const headers = { 'content-type': 'application/json' }
+  const response = await send(appWith({ fleets }), DEVICES, { method: 'POST', as: 'admin', headers, body })
+  assert.equal(response.status, 400)
+  const { errors } = (await response.json()) as { errors: { field: string }[] }
+  assert.deepEqual(errors.map(({ field }) => field).sort(), ['device', 'extra', 'labels.bad key!', 'labels.ok'])
+})
+
+test('what is not JSON, too large or of another type is refused', async () => {
+  const app = appWith({ fleets: { get: untouched, getActive: async () => ({}) as never } })
+  const post = async (contentType: string, body: string) =>
+    (await send(app, DEVICES, { method: 'POST', as: 'admin', headers: { 'content-type': contentType }, body })).status
+  assert.equal(await post('application/json', '{"device":'), 400)
+  assert.equal(await post('application/json', JSON.stringify({ device: 'x'.repeat(70_000) })), 413)
+  assert.equal(await post('text/plain', '{}'), 415)
+})
+
+test('a query with a bad selector, limit or token is refused by name', async () => {
+  const response = await send(appWith(), `${DEVICES}?labelSelector=a%3E1&limit=0&continue=x&nope=1`, { as: 'admin' })
+  const { errors } = (await response.json()) as { errors: { field: string }[] }
+  assert.equal(response.status, 400)
+  assert.deepEqual(errors.map(({ field }) => field).sort(), ['continue', 'labelSelector', 'limit', 'nope'])
+})
+
+test('readiness names the dependency that does not answer', async () => {
+  const checks = { nats: async () => undefined, broker: async () => Promise.reject(new Error('gone')) }
+  const response = await send(appWith({ checks }), '/readyz')
+  assert.equal(response.status, 503)
+  assert.deepEqual(await response.json(), { ready: false, checks: { nats: 'ok', broker: 'gone' } })
+})
+
+test('requests are counted by route template, never by what stands in the path', async () => {
+  const metrics = new Metrics()
+  const app = appWith({}, metrics)
+  await send(app, `${DEVICES}/private-name`, { as: 'reader' })
+  await send(app, '/some/private-name')
+  const text = await metrics.metrics()
+  assert.match(
+    text,
+    /_count\{method="GET",route="\/v1\/namespaces\/:namespace\/fleets\/:fleet\/devices\/:device",status="500"\} 1/,
+  )
+  assert.match(text, /_count\{method="GET",route="unmatched",status="401"\} 1/)
+  assert.equal(text.includes('private-name'), false)
+})

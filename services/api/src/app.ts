@@ -1,0 +1,78 @@
+/** The API as one Hono app: health and metrics are open, everything else asks for a key. Errors are problem documents. */
+
+import { BrokerUnavailable } from '@fleetloom/shared/broker/mosquitto/control'
+import { type ReadyChecks, readiness } from '@fleetloom/shared/process/http'
+import { type Logger, messageOf } from '@fleetloom/shared/process/logger'
+import { RevisionConflict } from '@fleetloom/shared/registry/registry'
+import { JetStreamError } from '@nats-io/jetstream'
+import { errors as natsErrors } from '@nats-io/nats-core'
+import { Hono } from 'hono'
+import type { Registry as Metrics } from 'prom-client'
+import { type DeadLetterParts, deadLetterRoutes } from './dead-letters/routes.ts'
+import { type DeviceParts, deviceRoutes } from './devices/routes.ts'
+import type { ApiEnv } from './http/env.ts'
+import { observe } from './http/observe.ts'
+import { Problem, problemResponse } from './http/problem.ts'
+import { authenticate } from './keys/authenticate.ts'
+import { keyRoutes } from './keys/routes.ts'
+import type { Keys } from './keys/store.ts'
+
+export type AppParts = DeviceParts &
+  DeadLetterParts & {
+    readonly keys: Keys
+    readonly checks: ReadyChecks
+    readonly metrics: Metrics
+    readonly log: Logger
+  }
+
+const FLEET = '/namespaces/:namespace/fleets/:fleet'
+
+export const createApp = (parts: AppParts): Hono<ApiEnv> => {
+  const { keys, checks, metrics, log } = parts
+  const v1 = new Hono<ApiEnv>()
+    .route('/keys', keyRoutes(keys))
+    .route(`${FLEET}/devices`, deviceRoutes(parts))
+    .route(`${FLEET}/dead-letters`, deadLetterRoutes(parts))
+  return new Hono<ApiEnv>()
+    .use(observe(metrics, log))
+    .get('/healthz', (c) => c.json({ alive: true }))
+    .get('/readyz', async (c) => {
+      const result = await readiness(checks)
+      return c.json(result, result.ready ? 200 : 503)
+    })
+    .get('/metrics', async (c) => c.body(await metrics.metrics(), 200, { 'content-type': metrics.contentType }))
+    .use(authenticate(keys))
+    .route('/v1', v1)
+    .notFound((c) => problemResponse(c, noRoute(c.req.method, c.req.path)))
+    .onError((error, c) => problemResponse(c, problemOf(error, log)))
+}
+
+const noRoute = (method: string, path: string): Problem =>
+  new Problem('not-found', `there is no ${method} ${path.slice(0, 200)}`, {
+    next: `The API begins at /v1/keys and /v1${FLEET.replaceAll(/:(\w+)/g, '{$1}')}.`,
+  })
+
+const UNAVAILABLE = [
+  BrokerUnavailable,
+  JetStreamError,
+  natsErrors.ClosedConnectionError,
+  natsErrors.DrainingConnectionError,
+  natsErrors.NoRespondersError,
+  natsErrors.RequestError,
+  natsErrors.TimeoutError,
+]
+
+/** What the caller may know of any error; the rest goes to the log. */
+const problemOf = (error: Error, log: Logger): Problem => {
+  if (error instanceof Problem) return error
+  if (error instanceof RevisionConflict)
+    return new Problem('revision-changed', error.message, { next: 'Read it again and repeat the change.' })
+  log.error({ err: error }, 'request failed')
+  if (UNAVAILABLE.some((kind) => error instanceof kind))
+    return new Problem('unavailable', `a system behind the API does not answer: ${messageOf(error)}`, {
+      next: 'Send it again in a while; GET /readyz says which one it is.',
+    })
+  return new Problem('internal', 'the API failed; the log names the cause under this request id', {
+    next: 'Report it with the request id.',
+  })
+}

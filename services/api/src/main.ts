@@ -1,0 +1,47 @@
+import { readFile } from 'node:fs/promises'
+import { namesOf } from '@fleetloom/crds/names'
+import { connectMosquitto } from '@fleetloom/shared/broker/mosquitto/mosquitto'
+import { connectNats } from '@fleetloom/shared/nats'
+import { runProcess } from '@fleetloom/shared/process/run'
+import { Registry } from '@fleetloom/shared/registry/registry'
+import { createApp } from './app.ts'
+import { apiConfig } from './config.ts'
+import { Letters } from './dead-letters/letters.ts'
+import { Replay } from './dead-letters/replay.ts'
+import { Provisioning } from './devices/provisioning.ts'
+import { Fleets } from './fleets.ts'
+import { makeFirstKey } from './keys/first-key.ts'
+import { KeyStore } from './keys/store.ts'
+import { serveApp } from './serve.ts'
+
+await runProcess({
+  name: 'fleetloom-api',
+  about: 'Registers devices and gives them credentials; shows and replays dead letters; over HTTP.',
+  config: apiConfig,
+  start: async ({ config, log, registry: metrics, stack }) => {
+    const names = namesOf(config.installation)
+    const nats = stack.use(await connectNats('fleetloom-api', config))
+    const password = (await readFile(config.mqttPasswordFile, 'utf8')).trim()
+    const { mqttUrl: url, mqttUser: username, installation } = config
+    const broker = stack.use(connectMosquitto({ url, username, password, installation, log }))
+    const keys = new KeyStore(await nats.bucket(names.buckets.keys))
+    await makeFirstKey(keys, config.adminKeyFile, log)
+    const bucket = names.buckets.devices
+    const registry = new Registry({ kv: await nats.bucket(bucket), jsm: nats.jsm, bucket })
+    const fleets = new Fleets(await nats.bucket(names.buckets.pipeline))
+    const letters = new Letters(nats.jsm, names)
+    const app = createApp({
+      keys,
+      registry,
+      fleets,
+      letters,
+      provisioning: new Provisioning({ registry, broker, log }),
+      replay: new Replay({ connection: nats.connection, js: nats.js, letters, names }),
+      checks: { nats: nats.ping, broker: broker.ping },
+      metrics,
+      log,
+    })
+    const { port } = stack.use(await serveApp(app, { host: config.httpHost, port: config.httpPort }))
+    log.info({ address: `http://${config.httpHost}:${port}` }, 'listening')
+  },
+})

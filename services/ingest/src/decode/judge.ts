@@ -1,0 +1,63 @@
+/**
+ * What becomes of a message, whole: topic, size, device, then its content by the reference decoder. The hot path takes only
+ * the messages about which there is no doubt; this is asked about all others, and about replayed ones.
+ */
+import { shardOf } from '@fleetloom/shared/pipeline/shard'
+import { DeviceHash } from './device.ts'
+import { type Message, payloadBytes } from './message.ts'
+import type { Plan } from './plan.ts'
+import { decodeObject, decodeScalar, type Row } from './reference.ts'
+import { type Rejection, reject } from './schema.ts'
+import { matchTopic, type TopicPattern } from './topic.ts'
+
+/** A row and the shard it belongs to; an event, to be stored as it is; or why it is neither. */
+export type Verdict =
+  | { readonly kind: 'row'; readonly row: Row; readonly shard: number }
+  | { readonly kind: 'event' }
+  | { readonly kind: 'rejected'; readonly rejection: Rejection }
+
+const rejected = (rejection: Rejection): Verdict => ({ kind: 'rejected', rejection })
+const device = new DeviceHash()
+
+const find = (patterns: readonly TopicPattern[], message: Message): TopicPattern | undefined =>
+  patterns.find((pattern) => matchTopic(pattern, message.bytes, message, message))
+
+const checkDevice = (message: Message): Rejection | undefined => {
+  const { bytes, deviceStart, deviceEnd } = message
+  if (device.take(bytes, deviceStart, deviceEnd)) return undefined
+  return reject('invalid_device', '', `${deviceEnd - deviceStart} bytes that are not a device id`)
+}
+
+const checkSize = (plan: Plan, size: number): Rejection | undefined => {
+  const { payloadBytes: most } = plan.document.limits
+  return size > most ? reject('payload_too_large', '', `${size} bytes, and the limit is ${most}`) : undefined
+}
+
+const judgeEvent = (message: Message): Verdict => {
+  try {
+    const event: unknown = JSON.parse(payloadBytes(message).toString('utf8'))
+    const { type, severity } = event as { type?: unknown; severity?: unknown }
+    if (typeof type === 'string' && typeof severity === 'string') return { kind: 'event' }
+    return rejected(reject('invalid_event', typeof type === 'string' ? 'severity' : 'type', 'not a text'))
+  } catch (error) {
+    return rejected(reject('malformed_json', '', error instanceof Error ? error.message : String(error)))
+  }
+}
+
+const judgeRow = (plan: Plan, message: Message, pattern: TopicPattern): Verdict => {
+  const row = pattern.scalar ? decodeScalar(plan, message) : decodeObject(plan, message)
+  if ('reason' in row) return rejected(row)
+  const id = message.bytes.toString('latin1', message.deviceStart, message.deviceEnd)
+  return { kind: 'row', row, shard: shardOf(id, plan.shards) }
+}
+
+/** `size` is the length of the payload as it was sent, of which `message` may hold only the beginning. */
+export const judge = (plan: Plan, message: Message, size: number): Verdict => {
+  message.deviceStart = -1
+  const telemetry = find(plan.telemetry, message)
+  if (telemetry === undefined && find(plan.events, message) === undefined)
+    return rejected(reject('unknown_topic', '', 'the topic is none of the fleet'))
+  const fault = checkDevice(message) ?? checkSize(plan, size)
+  if (fault) return rejected(fault)
+  return telemetry ? judgeRow(plan, message, telemetry) : judgeEvent(message)
+}

@@ -1,0 +1,122 @@
+/**
+ * Which sessions this replica holds: those of the documents that exist, as far as ownership gives them to this replica. On
+ * every change of either, what is no longer ours is closed and what is newly ours is opened; steps of one session follow
+ * each other, so it is never open twice here.
+ */
+import { fleetKey, type Ref } from '@fleetloom/crds/names'
+import type { Ownership } from '@fleetloom/shared/ownership'
+import type { FleetDocument } from '@fleetloom/shared/pipeline/fleet-document'
+import { type Logger, messageOf } from '@fleetloom/shared/process/logger'
+import type { Session } from './session/session.ts'
+
+/** An open session and what goes with it. */
+export type Held = { readonly session: Session; readonly companions: Disposable }
+
+export type FleetsOptions = {
+  readonly ownership: Pick<Ownership, 'owns'>
+  readonly open: (document: FleetDocument, index: number) => Held
+  readonly log: Logger
+}
+
+type Slot = { held?: Held | undefined; queue: Promise<void> }
+
+const isSameFleet = (session: Session, { uid, phase }: FleetDocument): boolean =>
+  session.document.uid === uid && !(session.isRetired && phase === 'Active')
+
+export class Fleets {
+  readonly #options: FleetsOptions
+  readonly #documents = new Map<string, FleetDocument>()
+  readonly #slots = new Map<string, Slot>()
+  #isClosed = false
+
+  constructor(options: FleetsOptions) {
+    this.#options = options
+  }
+
+  put(document: FleetDocument): void {
+    this.#documents.set(fleetKey(document), document)
+    this.reconcile()
+  }
+
+  gone(fleet: Ref): void {
+    this.#documents.delete(fleetKey(fleet))
+    this.reconcile()
+  }
+
+  /** Sessions that are open here. */
+  *held(): Iterable<Session> {
+    for (const { held } of this.#slots.values()) if (held) yield held.session
+  }
+
+  /** Rejects while a session here has no connection to the broker. */
+  async ready(): Promise<void> {
+    const missing = [...this.held()].filter((session) => !session.isConnected && !session.isRetired)
+    if (missing.length > 0) throw new Error(`not connected: ${missing.map(({ key }) => key).join(', ')}`)
+  }
+
+  /** Call it when ownership has changed. */
+  reconcile(): void {
+    if (this.#isClosed) return
+    const wanted = this.#wanted()
+    for (const key of new Set([...wanted.keys(), ...this.#slots.keys()])) this.#step(key)
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true
+    const slots = [...this.#slots.values()]
+    await Promise.all(slots.map((slot) => slot.queue.then(() => this.#release(slot))))
+  }
+
+  #wanted(): Map<string, { document: FleetDocument; index: number }> {
+    const wanted = new Map<string, { document: FleetDocument; index: number }>()
+    for (const [fleet, document] of this.#documents) {
+      for (let index = 0; index < document.sessions; index++) {
+        const key = `${fleet}#${index}`
+        if (this.#options.ownership.owns(key)) wanted.set(key, { document, index })
+      }
+    }
+    return wanted
+  }
+
+  #step(key: string): void {
+    const slot = this.#slots.get(key) ?? { queue: Promise.resolve() }
+    this.#slots.set(key, slot)
+    slot.queue = slot.queue
+      .then(() => this.#bring(key, slot))
+      .catch((error) => this.#options.log.error({ key }, `session not brought about: ${messageOf(error)}`))
+  }
+
+  /** Makes the slot what is wanted now. */
+  async #bring(key: string, slot: Slot): Promise<void> {
+    if (this.#isClosed) return
+    const target = this.#wanted().get(key)
+    if (target === undefined) return this.#drop(key, slot)
+    const { document, index } = target
+    if (slot.held && !isSameFleet(slot.held.session, document)) await this.#release(slot)
+    if (slot.held === undefined) slot.held = this.#options.open(document, index)
+    else if (slot.held.session.document !== document) slot.held.session.update(document)
+  }
+
+  async #drop(key: string, slot: Slot): Promise<void> {
+    if (slot.held && this.#isSurplus(key)) {
+      slot.held.session.retire()
+      await slot.held.session.retired()
+    }
+    await this.#release(slot)
+    if (this.#slots.get(key) === slot) this.#slots.delete(key)
+  }
+
+  /** Whether the fleet lives on with fewer sessions: then nobody else takes this one over. */
+  #isSurplus(key: string): boolean {
+    const [fleet = '', index] = key.split('#')
+    const document = this.#documents.get(fleet)
+    return document !== undefined && Number(index) >= document.sessions
+  }
+
+  async #release(slot: Slot): Promise<void> {
+    const { held } = slot
+    slot.held = undefined
+    held?.companions[Symbol.dispose]()
+    await held?.session.close()
+  }
+}

@@ -1,0 +1,229 @@
+/**
+ * One MQTT session of a fleet, from the broker to the stream.
+ *
+ * Draining, when the fleet is removed: its devices may no longer publish, so a probe that comes back says that the broker
+ * holds nothing more; once all of it is durable and acknowledged, the session is ended at the broker.
+ */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { appliedKey, label, namesOf } from '@fleetloom/crds/names'
+import { ingestFilters } from '@fleetloom/shared/broker/acl'
+import type { DeadLetter } from '@fleetloom/shared/dead-letters/dead-letter'
+import type { ReplayOutcome } from '@fleetloom/shared/dead-letters/replay'
+import type { AppliedReporter } from '@fleetloom/shared/pipeline/applied'
+import type { FleetDocument } from '@fleetloom/shared/pipeline/fleet-document'
+import { type Logger, messageOf } from '@fleetloom/shared/process/logger'
+import type { Tracing } from '@fleetloom/shared/process/tracing'
+import type { ConnectionOptions } from '../mqtt/connection.ts'
+import type { Frame } from '../mqtt/frame.ts'
+import { Intake } from './intake.ts'
+import { Link } from './link.ts'
+import { type OutletOptions, Outlets } from './outlets.ts'
+import { ArrivalRate, Progress } from './progress.ts'
+import { emptyStats } from './stats.ts'
+import { type Backlog, Watch } from './watch.ts'
+
+export type SessionOptions = Omit<OutletOptions, 'stats'> &
+  Omit<ConnectionOptions, 'user' | 'password' | 'onPublish' | 'onRead' | 'mayRead'> & {
+    readonly passwordOf: (user: string) => string
+    readonly takeoverPauseMs: number
+    readonly probeMs: number
+    readonly brokerQueueMessages: number
+    readonly reporter: AppliedReporter
+    readonly tracing: Tracing
+    readonly log: Logger
+  }
+
+const TICK_MS = 1_000
+const DRAIN_POLL_MS = 50
+const DRAIN_PROBE_MS = 2_000
+/** Longest wait for PubAcks on a clean stop; what is not acknowledged by then is delivered again. */
+const STOP_MS = 8_000
+
+export class Session {
+  readonly stats = emptyStats()
+  readonly key: string
+  readonly #options: SessionOptions
+  readonly #watch: Watch
+  readonly #outlets: Outlets
+  readonly #intake: Intake
+  readonly #link: Link
+  readonly #progress = new Progress()
+  readonly #rate = new ArrivalRate()
+  readonly #timer: NodeJS.Timeout
+  #document: FleetDocument
+  #perSecond = 0
+  #probedMs = 0
+  #subscribedGeneration: number | undefined
+  #drain: Promise<void> | undefined
+  #lastProbe = 0
+  #isClosed = false
+
+  constructor(document: FleetDocument, index: number, options: SessionOptions) {
+    const log = options.log.child({ fleet: label(document), session: index })
+    this.#document = document
+    this.#options = { ...options, log }
+    this.key = appliedKey('ingest', document, index)
+    this.#watch = new Watch(document)
+    this.#outlets = new Outlets(document, { ...options, log, stats: this.stats })
+    this.#intake = new Intake(document, {
+      outlets: this.#outlets,
+      stats: this.stats,
+      watch: this.#watch,
+      tracing: options.tracing,
+      tell: (topic, payload) => this.#link.tell(topic, payload),
+    })
+    this.#link = this.#openLink(namesOf(document.installation).ingestUser(document, index))
+    this.#outlets.onSettled = () => this.#link.release()
+    this.#timer = setInterval(() => this.#tick(), TICK_MS)
+    if (document.phase === 'Draining') this.retire()
+  }
+
+  get document(): FleetDocument {
+    return this.#document
+  }
+
+  get isConnected(): boolean {
+    return this.#link.isConnected
+  }
+
+  /** Whether the session is being ended or has been, and can't be used for a fleet that lives. */
+  get isRetired(): boolean {
+    return this.#drain !== undefined
+  }
+
+  /** Brings the session to a newer document of the same fleet, without dropping the connection. */
+  update(document: FleetDocument): void {
+    this.#document = document
+    this.#intake.swap(document)
+    if (document.phase === 'Draining') this.retire()
+    else this.#link.refresh()
+  }
+
+  /** Takes what the broker still holds, then ends the session there. Calling it again does no more. */
+  retire(): void {
+    this.#drain ??= this.#retire().catch((error) => {
+      this.#options.log.error(`could not drain: ${messageOf(error)}`)
+    })
+  }
+
+  /** Resolves when a retired session has ended. */
+  async retired(): Promise<void> {
+    await this.#drain
+  }
+
+  replay(letter: DeadLetter, payload: Uint8Array, dryRun: boolean): Promise<ReplayOutcome> {
+    return this.#intake.replay(letter, payload, dryRun)
+  }
+
+  backlog(nowMs: number): Backlog {
+    const lagSeconds = this.#progress.lagSeconds(nowMs)
+    const free = this.#options.brokerQueueMessages - lagSeconds * this.#perSecond
+    return {
+      lagSeconds,
+      leftSeconds: this.#perSecond === 0 ? Number.POSITIVE_INFINITY : Math.max(0, free / this.#perSecond),
+    }
+  }
+
+  /** Stops reading, publishes what was taken, acknowledges it and leaves the session to the next owner. */
+  async close(): Promise<void> {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    this.#link.stopReading()
+    await Promise.race([this.#outlets.drained(), sleep(STOP_MS, undefined, { ref: false })])
+    await this.#link.close({ forget: false })
+    this.#dispose()
+    this.#options.reporter.clear(this.key)
+  }
+
+  #openLink(user: string): Link {
+    return new Link({
+      ...this.#options,
+      user,
+      password: this.#options.passwordOf(user),
+      mayRead: () => this.#outlets.mayTake,
+      filters: () => ingestFilters(this.#document),
+      onRead: () => this.#intake.arrived(Date.now()),
+      onFrame: (frame: Frame) => this.#intake.take(frame),
+      onProbe: (payload) => void this.#onProbe(payload),
+      onSubscribed: () => this.#onSubscribed(),
+      onLost: () => this.#onLost(),
+    })
+  }
+
+  #dispose(): void {
+    clearInterval(this.#timer)
+    this.#outlets.close()
+  }
+
+  #onSubscribed(): void {
+    this.#subscribedGeneration = this.#document.generation
+    this.#probedMs = 0
+    this.#report()
+  }
+
+  #onLost(): void {
+    this.stats.reconnects++
+    this.#progress.interrupted()
+  }
+
+  async #onProbe(payload: string): Promise<void> {
+    this.#lastProbe = Math.max(this.#lastProbe, Number(payload) || 0)
+    const mark = this.#progress.returned(payload)
+    if (mark === undefined) return
+    await this.#outlets.batcher.drained()
+    this.#outlets.batcher.mark(mark)
+  }
+
+  #tick(): void {
+    const nowMs = Date.now()
+    this.#perSecond = this.#rate.sample(this.stats.messages, nowMs)
+    if (
+      this.#link.isConnected &&
+      this.#subscribedGeneration !== undefined &&
+      nowMs - this.#probedMs >= this.#options.probeMs
+    ) {
+      const payload = this.#progress.probe(nowMs)
+      this.#probedMs = nowMs
+      if (payload !== undefined) this.#link.probe(payload)
+    }
+    this.#report()
+  }
+
+  #report(): void {
+    if (this.#subscribedGeneration === undefined || this.isRetired) return
+    const observed = this.#watch.observed(Date.now(), this.backlog(Date.now()))
+    const { uid } = this.#document
+    this.#options.reporter.report(this.key, {
+      uid,
+      generation: this.#subscribedGeneration,
+      state: 'Subscribed',
+      observed,
+    })
+  }
+
+  async #retire(): Promise<void> {
+    while (!this.#isClosed && !(await this.#drainOnce())) await sleep(DRAIN_POLL_MS)
+    if (this.#isClosed) return
+    this.#isClosed = true
+    await this.#link.close({ forget: true })
+    this.#dispose()
+    const { uid, generation, phase } = this.#document
+    this.#options.log.info('drained: the session has ended')
+    if (phase === 'Draining')
+      this.#options.reporter.report(this.key, { uid, generation, state: 'Drained', observed: [] })
+  }
+
+  /** True when, within one connection, a probe came back and everything before it became durable. */
+  async #drainOnce(): Promise<boolean> {
+    const { epoch } = this.#link
+    const startMs = Date.now()
+    for (let sentMs = 0; this.#lastProbe < startMs; await sleep(DRAIN_POLL_MS)) {
+      if (this.#isClosed || this.#link.epoch !== epoch || !this.#link.isConnected) return false
+      if (Date.now() - sentMs < DRAIN_PROBE_MS) continue
+      sentMs = Date.now()
+      this.#link.probe(this.#progress.force(sentMs))
+    }
+    await this.#outlets.drained()
+    return this.#link.isConnected && this.#link.epoch === epoch
+  }
+}

@@ -1,0 +1,96 @@
+/**
+ * QuestDB over HTTP, as the writer needs it: rows that are already line protocol go to `/write` as they are, over
+ * connections that are kept open. The pieces are copied into one: cheaper than a write to the socket for each, many being small.
+ */
+import { readFile } from 'node:fs/promises'
+import http from 'node:http'
+import https from 'node:https'
+import { messageOf } from '@fleetloom/shared/process/logger'
+import { type Answer, answerOf, type Target } from './answer.ts'
+
+export type QuestdbSettings = {
+  readonly questdbUrl: string
+  readonly questdbUser?: string | undefined
+  readonly questdbPasswordFile?: string | undefined
+}
+
+export type Questdb = Disposable & {
+  /** Writes rows of one table as one transaction. Never rejects: what goes wrong is in the answer. */
+  write(bodies: readonly Uint8Array[], target: Target): Promise<Answer>
+  /** Resolves when the server takes our credentials and answers a query; rejects with the reason. */
+  ping(): Promise<void>
+}
+
+type Response = { readonly status: number; readonly body: string }
+
+/** Below the 30 s in which the stream expects an acknowledgement. */
+const TIMEOUT_MS = 20_000
+const MAX_ANSWER = 64 * 1024
+
+/**
+ * After a refusal the connection goes. Measured: one over which a row was refused for a missing column goes on refusing it after the
+ * column was added, until a good row came through.
+ */
+const readAnswer = async (response: http.IncomingMessage): Promise<Response> => {
+  const { socket, statusCode: status = 0 } = response
+  let body = ''
+  for await (const chunk of response.setEncoding('utf8')) if (body.length < MAX_ANSWER) body += chunk
+  if (status >= 300) socket.destroy()
+  return { status, body }
+}
+
+/** One HTTP request; rejects on a network fault or when it takes longer than `TIMEOUT_MS`. */
+const send = (url: URL, options: https.RequestOptions, body: Uint8Array): Promise<Response> =>
+  new Promise((resolve, reject) => {
+    const module = url.protocol === 'https:' ? https : http
+    const request = module.request(url, { ...options, signal: AbortSignal.timeout(TIMEOUT_MS) }, (response) =>
+      readAnswer(response).then(resolve, reject),
+    )
+    request.on('error', reject)
+    request.end(body)
+  })
+
+const basicAuth = async ({ questdbUser, questdbPasswordFile }: QuestdbSettings): Promise<Record<string, string>> => {
+  if (questdbUser === undefined) return {}
+  const password = questdbPasswordFile === undefined ? '' : (await readFile(questdbPasswordFile, 'utf8')).trim()
+  return { authorization: `Basic ${Buffer.from(`${questdbUser}:${password}`).toString('base64')}` }
+}
+
+export const createQuestdb = (settings: QuestdbSettings): Questdb => {
+  const base = settings.questdbUrl.replace(/\/$/, '')
+  const writeUrl = new URL(`${base}/write?precision=n`)
+  const pingUrl = new URL(`${base}/exec?query=SELECT%201`)
+  const module = writeUrl.protocol === 'https:' ? https : http
+  const agent = new module.Agent({ keepAlive: true })
+  let auth: Promise<Record<string, string>> | undefined
+
+  const exchange = async (url: URL, method: string, sent: Uint8Array): Promise<Response> => {
+    auth ??= basicAuth(settings)
+    const asked = auth
+    try {
+      const headers = { ...(await asked), 'content-length': sent.length }
+      const response = await send(url, { method, agent, headers }, sent)
+      if (response.status === 401) auth = undefined // the mounted password may have changed
+      return response
+    } catch (error) {
+      auth = undefined
+      throw error
+    }
+  }
+
+  return {
+    write: async (bodies, target) => {
+      try {
+        const { status, body } = await exchange(writeUrl, 'POST', Buffer.concat(bodies))
+        return answerOf(status, body, target)
+      } catch (error) {
+        return { kind: 'unavailable', reason: `no answer from the database: ${messageOf(error)}` }
+      }
+    },
+    ping: async () => {
+      const { status, body } = await exchange(pingUrl, 'GET', Buffer.alloc(0))
+      if (status !== 200) throw new Error(`HTTP ${status}: ${body.trim().slice(0, 200)}`)
+    },
+    [Symbol.dispose]: () => agent.destroy(),
+  }
+}
