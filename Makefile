@@ -4,6 +4,8 @@ SHELL := bash
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 MAKEFLAGS += --no-print-directory
 
+GENERATED := crds/yaml docs/spec
+
 .PHONY: help setup check verify test demo status bench clean
 
 help: ## Show this list
@@ -24,7 +26,8 @@ check: node_modules/.package-lock.json ## Format, lint, types and unit tests, in
 
 verify: check ## check, then regenerate what is generated and fail on a difference
 	@node crds/src/generate.ts
-	@git diff --exit-code -- crds/yaml docs/spec || { echo 'generated files differ: commit what `make verify` made'; exit 1; }
+	@git diff --exit-code -- $(GENERATED) && test -z "$$(git ls-files --others --exclude-standard $(GENERATED))" \
+	  || { echo 'generated files differ from what is committed: look at them, then commit them'; exit 1; }
 
 test: setup ## Unit tests and journeys with real servers
 	@node e2e/run-tests.ts unit journeys

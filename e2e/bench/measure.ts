@@ -44,10 +44,11 @@ const rowsOf = async ({ bench, contender }: Subject): Promise<number> => {
 const cpuOf = ({ contender }: Subject): Record<string, number> =>
   Object.fromEntries(Object.entries(contender.processes).map(([name, { child }]) => [name, cpuMicros(child.pid ?? 0)]))
 
-const memoryMb = ({ contender }: Subject): number =>
-  Object.values(contender.processes)
-    .filter(({ memory }) => memory)
-    .reduce((sum, { child }) => sum + peakRssMb(child.pid ?? 0), 0)
+/** Peak memory of each of its processes that is its own, in MB. */
+const memoryOf = ({ contender }: Subject): Record<string, number> => {
+  const own = Object.entries(contender.processes).filter(([, { memory }]) => memory)
+  return Object.fromEntries(own.map(([name, { child }]) => [name, peakRssMb(child.pid ?? 0)]))
+}
 
 const pushAll = async (subject: Subject, count: number): Promise<void> => {
   const before = await rowsOf(subject)
@@ -60,7 +61,14 @@ const pushAll = async (subject: Subject, count: number): Promise<void> => {
   })
 }
 
-export type Throughput = { readonly cpuMicros: Record<string, number>; readonly rate: number; readonly rssMb: number }
+export type Throughput = {
+  /** Per message, by process. */
+  readonly cpuMicros: Readonly<Record<string, number>>
+  /** Messages per second. */
+  readonly rate: number
+  /** By process. */
+  readonly rssMb: Readonly<Record<string, number>>
+}
 
 export const throughput = async (subject: Subject, messages: number, warmUp: number): Promise<Throughput> => {
   await pushAll(subject, warmUp)
@@ -69,7 +77,7 @@ export const throughput = async (subject: Subject, messages: number, warmUp: num
   await pushAll(subject, messages)
   const seconds = (performance.now() - startMs) / 1_000
   const cpu = Object.entries(cpuOf(subject)).map(([name, after]) => [name, (after - (cpuBefore[name] ?? 0)) / messages])
-  return { cpuMicros: Object.fromEntries(cpu), rate: messages / seconds, rssMb: memoryMb(subject) }
+  return { cpuMicros: Object.fromEntries(cpu), rate: messages / seconds, rssMb: memoryOf(subject) }
 }
 
 const SAMPLES_PER_SECOND = 100

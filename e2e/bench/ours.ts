@@ -83,6 +83,7 @@ const startService = async (bench: Bench, name: 'ingest' | 'writer', env: Record
     args: [join(ROOT, 'services', name, 'src', 'main.ts')],
     env: {
       ...nodeEnv,
+      ...JSON.parse(process.env.X_ENV ?? '{}'),
       NATS_URL: natsUrl,
       NATS_USER: natsUser,
       NATS_PASSWORD_FILE: natsPasswordFile,

@@ -7,9 +7,9 @@ const ours = (ingest: number, rate: number) => ({
   rate,
   p50Ms: 100.4,
   p99Ms: 300,
-  rssMb: 120 + ingest,
+  rssMb: { ingest: 70 + ingest, writer: 50 },
 })
-const telegraf = (micros: number, rate: number) => ({ cpuMicros: { telegraf: micros }, rate, rssMb: 40 })
+const telegraf = (micros: number, rate: number) => ({ cpuMicros: { telegraf: micros }, rate, rssMb: { telegraf: 40 } })
 
 test('medians by figure, ratios by round, memory at its most', () => {
   const runs = {

@@ -16,8 +16,8 @@ export const median = (values: readonly number[]): number => {
 }
 
 const round = (value: number, digits: number): number => Number(value.toFixed(digits))
-const total = (cpu: Readonly<Record<string, number>>): number =>
-  Object.values(cpu).reduce((sum, micros) => sum + micros, 0)
+const total = (byProcess: Readonly<Record<string, number>>): number =>
+  Object.values(byProcess).reduce((sum, value) => sum + value, 0)
 
 const medianCpu = (runs: readonly Throughput[]): Record<string, number> => {
   const names = Object.keys(runs[0]?.cpuMicros ?? {})
@@ -26,7 +26,7 @@ const medianCpu = (runs: readonly Throughput[]): Record<string, number> => {
 
 const common = (runs: readonly Throughput[]) => ({
   rate: Math.round(median(runs.map(({ rate }) => rate))),
-  rssMb: Math.round(Math.max(...runs.map(({ rssMb }) => rssMb))),
+  rssMb: Math.round(Math.max(...runs.map(({ rssMb }) => total(rssMb)))),
 })
 
 const rowOf = ({ devices, ours, telegraf }: Runs) => {

@@ -43,7 +43,8 @@ const subjectOf = ({ bench, logins }: Setup, contender: Contender, devices: numb
 
 const line = (name: string, { cpuMicros, rate, rssMb }: Throughput): string => {
   const cpu = Object.entries(cpuMicros).map(([part, micros]) => `${part} ${micros.toFixed(2)} µs`)
-  return `${name}: ${cpu.join(', ')}, ${Math.round(rate)}/s, ${Math.round(rssMb)} MB`
+  const memory = Object.entries(rssMb).map(([part, mb]) => `${part} ${Math.round(mb)} MB`)
+  return `${name}: ${[...cpu, `${Math.round(rate)}/s`, ...memory].join(', ')}`
 }
 
 const measureOurs = async (setup: Setup, devices: number): Promise<OursRun> => {

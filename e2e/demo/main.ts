@@ -16,8 +16,8 @@ import { createWatchdog, type Watchdog } from './watchdog.ts'
 
 const isCheck = !['', '0', undefined].includes(process.env.CHECK)
 
-/** The weather of cities is published below `sensors/`, which the platform team granted to its namespace. */
-const SHARED_PREFIXES = ['sensors/=climate']
+/** The weather of cities is published below `sensors/`; SHARED_PREFIX grants more, as `PREFIX/=NAMESPACE,…`. */
+const SHARED_PREFIXES = ['sensors/=climate', ...(process.env.SHARED_PREFIX ?? '').split(',').filter(Boolean)]
 
 const knownFleets = (platform: Platform): Promise<FleetStatus[]> =>
   until(async () => platform.fleets().then((fleets) => (fleets.length > 0 ? fleets : undefined)), {

@@ -95,12 +95,14 @@ class ManagedChild implements Child {
     const { ready, readyMs = 30_000 } = this.#options
     const child = this.#spawn()
     await until(() => this.#process !== child || ready().then((is) => is !== false), {
-      what: `${this.name} to be ready`,
+      what: `${this.name} to be ready (its log: ${this.logFile})`,
       deadlineMs: readyMs,
     })
     this.#wasReady = this.#process === child
     if (!this.#wasReady)
-      throw new Error(`${this.name} ${howItEnded(child)} before it was ready:\n${tailOf(this.logFile)}`)
+      throw new Error(
+        `${this.name} ${howItEnded(child)} before it was ready; the end of ${this.logFile}:\n${tailOf(this.logFile)}`,
+      )
   }
 
   async kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {

@@ -22,7 +22,7 @@ export const until = async <T>(
 ): Promise<T> => {
   const end = performance.now() + deadlineMs
   for (;;) {
-    const outcome = await attempt(condition)
+    const outcome = await attempt(condition, end - performance.now())
     if ('value' in outcome) return outcome.value
     if (performance.now() > end) throw timeout(what, deadlineMs, outcome.error)
     await sleep(everyMs)
@@ -31,12 +31,16 @@ export const until = async <T>(
 
 type Outcome<T> = { value: T } | { error?: unknown }
 
-const attempt = async <T>(condition: () => T | Falsy | Promise<T | Falsy>): Promise<Outcome<T>> => {
+const attempt = async <T>(condition: () => T | Falsy | Promise<T | Falsy>, leftMs: number): Promise<Outcome<T>> => {
+  const late = Promise.withResolvers<never>()
+  const timer = setTimeout(() => late.reject(new Error('no answer yet')), Math.max(leftMs, 1))
   try {
-    const value = await condition()
+    const value = await Promise.race([condition(), late.promise])
     return value === false || value === null || value === undefined ? {} : { value }
   } catch (error) {
     return { error }
+  } finally {
+    clearTimeout(timer)
   }
 }
 

@@ -24,7 +24,7 @@ export type Step<Spec, Facts> = {
   readonly condition: ConditionType
   /** Conditions that must hold before this step may run. */
   readonly after: readonly ConditionType[]
-  readonly run: (work: Work<Spec>, facts: Facts) => Promise<Again | undefined | void>
+  readonly run: (work: Work<Spec>, facts: Facts) => Promise<Again | undefined>
 }
 
 export type Observed = { readonly type: ObservedType; readonly message: string }

@@ -1,6 +1,7 @@
 /** QuestDB by SQL over HTTP `/exec`, with basic authentication and a timeout for each statement. */
-import { z } from 'zod'
+
 import { messageOf } from '@fleetloom/shared/process/logger'
+import { z } from 'zod'
 import { Unreachable } from '../../loop/errors.ts'
 
 export type QuestdbSettings = {
@@ -57,7 +58,9 @@ export const connectQuestdb = ({ url, user, password, timeoutMs = TIMEOUT_MS }: 
     sql: async (statement) => {
       const response = await ask(statement)
       if (response.status === 401 || response.status === 403)
-        throw new SqlError(`QuestDB at ${url} refused user ${user} (${response.status}): check QUESTDB_USER and its password`)
+        throw new SqlError(
+          `QuestDB at ${url} refused user ${user} (${response.status}): check QUESTDB_USER and its password`,
+        )
       if (response.status >= 500 && response.headers.get('content-type')?.includes('json') !== true)
         throw new Unreachable(`QuestDB at ${url} answers ${response.status}`)
       return rowsOf(statement, await response.json())

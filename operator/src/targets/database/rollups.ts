@@ -13,9 +13,10 @@
  * The refresh limit keeps rows older than the table's TTL from being folded again: part of their step may be evicted
  * already, and the step would shrink. A removed measurement stays in later generations as long as the table has its column.
  */
+
+import { lengthOf, viewPartition, viewTtl } from './lengths.ts'
 import type { DatabaseHave, DatabaseWant, RollupWant, ViewHave } from './shape.ts'
 import { generationsOf, viewName } from './shape.ts'
-import { lengthOf, viewPartition, viewTtl } from './lengths.ts'
 import { COLUMN_TYPES, createViewSql, foldsOf, type Measured, markSql, quoted, viewSource, viewTail } from './sql.ts'
 
 export type SqlChange = {
@@ -23,6 +24,8 @@ export type SqlChange = {
   readonly message: string
   readonly expected?: boolean
   readonly sql: readonly string[]
+  /** A query that gives a row once the change can be seen: QuestDB applies some changes behind its answer. */
+  readonly confirm?: string
 }
 
 /** Transactions behind which a replaced generation is refreshed, so that the table's WAL can go. */
@@ -31,7 +34,10 @@ const HOUR_MS = 3_600_000
 const PARTITION_HOURS = { HOUR: 1, DAY: 24, WEEK: 168 } as const
 
 /** Every measurement a new generation holds: those of the spec, and removed ones whose column is still there. */
-export const rollupMeasurements = ({ measurements }: DatabaseWant, columns: ReadonlyMap<string, string>): Measured[] => {
+export const rollupMeasurements = (
+  { measurements }: DatabaseWant,
+  columns: ReadonlyMap<string, string>,
+): Measured[] => {
   const known = new Set(['ts', 'device', 'digest', ...measurements.map(({ name }) => name)])
   const typeOf = (column: string) =>
     (Object.keys(COLUMN_TYPES) as Measured['type'][]).find((type) => COLUMN_TYPES[type] === column)
@@ -61,7 +67,12 @@ const limitSql = (view: string, hours: number): string =>
   `ALTER MATERIALIZED VIEW ${quoted(view)} SET REFRESH LIMIT ${hours} HOURS`
 
 /** The next generation of a rollup, marked as ours before it is made. */
-const create = (want: DatabaseWant, have: DatabaseHave, rollup: RollupWant, newest: ViewHave | undefined): SqlChange => {
+const create = (
+  want: DatabaseWant,
+  have: DatabaseHave,
+  rollup: RollupWant,
+  newest: ViewHave | undefined,
+): SqlChange => {
   const view = viewName(want, rollup.every, (newest?.generation ?? 0) + 1)
   const partitionBy = viewPartition(rollup.everyMs, rollup.ttlHours)
   const sql = createViewSql({
@@ -77,7 +88,11 @@ const create = (want: DatabaseWant, have: DatabaseHave, rollup: RollupWant, newe
   return {
     reason: 'Created',
     message: `rollup ${view}${why}`,
-    sql: [markSql(want.marksTable, { ...want.fleet, uid: want.uid, table: view }), sql, limitSql(view, limitHours(want, rollup))],
+    sql: [
+      markSql(want.marksTable, { ...want.fleet, uid: want.uid, table: view }),
+      sql,
+      limitSql(view, limitHours(want, rollup)),
+    ],
   }
 }
 
@@ -109,7 +124,10 @@ const drop = (want: DatabaseWant, view: string, why: string): SqlChange => ({
   sql: dropViewSql(want, view),
 })
 
-export const dropViewSql = ({ marksTable, fleet, uid }: Pick<DatabaseWant, 'marksTable' | 'fleet' | 'uid'>, view: string): string[] => [
+export const dropViewSql = (
+  { marksTable, fleet, uid }: Pick<DatabaseWant, 'marksTable' | 'fleet' | 'uid'>,
+  view: string,
+): string[] => [
   `DROP MATERIALIZED VIEW IF EXISTS ${quoted(view)}`,
   markSql(marksTable, { ...fleet, uid, table: view }, true),
 ]
@@ -126,7 +144,12 @@ const retire = ({ view, refresh, status, behind }: ViewHave): SqlChange[] => {
   return [{ reason: 'Updated', message: `rollup ${view} is ${behind} transactions behind`, expected: true, sql }]
 }
 
-const planOlder = (want: DatabaseWant, have: DatabaseHave, ttlHours: number, views: readonly ViewHave[]): SqlChange[] => {
+const planOlder = (
+  want: DatabaseWant,
+  have: DatabaseHave,
+  ttlHours: number,
+  views: readonly ViewHave[],
+): SqlChange[] => {
   const [newest, ...older] = views
   if (!newest?.built) return []
   return older.flatMap((view, i) =>
@@ -145,17 +168,23 @@ const planRollup = (want: DatabaseWant, have: DatabaseHave, rollup: RollupWant):
 
 /** Generations of a rollup that the spec no longer has: kept as they are until they have outlived their own TTL. */
 const planRemoved = (want: DatabaseWant, have: DatabaseHave, every: string): SqlChange[] =>
-  generationsOf(have.views, every).flatMap((view) => (view.firstMs === undefined ? [drop(want, view.view, 'is empty and no longer wanted')] : retire(view)))
+  generationsOf(have.views, every).flatMap((view) =>
+    view.firstMs === undefined ? [drop(want, view.view, 'is empty and no longer wanted')] : retire(view),
+  )
 
 export const planRollups = (want: DatabaseWant, have: DatabaseHave): SqlChange[] => {
   const wanted = new Set(want.rollups.map(({ every }) => every))
   const removed = [...new Set(have.views.map(({ every }) => every))].filter((every) => !wanted.has(every))
   return [
-    ...have.views.filter(({ suspended }) => suspended !== undefined).map(({ view, suspended }): SqlChange => ({
-      reason: 'Updated',
-      message: `rollup ${view}: its WAL was suspended (${suspended}), resumed`,
-      sql: [`ALTER MATERIALIZED VIEW ${quoted(view)} RESUME WAL`],
-    })),
+    ...have.views
+      .filter(({ suspended }) => suspended !== undefined)
+      .map(
+        ({ view, suspended }): SqlChange => ({
+          reason: 'Updated',
+          message: `rollup ${view}: its WAL was suspended (${suspended}), resumed`,
+          sql: [`ALTER MATERIALIZED VIEW ${quoted(view)} RESUME WAL`],
+        }),
+      ),
     ...want.rollups.flatMap((rollup) => planRollup(want, have, rollup)),
     ...removed.flatMap((every) => planRemoved(want, have, every)),
   ]

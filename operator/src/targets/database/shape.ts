@@ -1,6 +1,7 @@
 /** What a fleet wants of the database and what is there, as values: what `read` gives and `plan` compares. */
-import { type Names, namesOf, type Ref } from '@fleetloom/crds/names'
+
 import { type DeviceFleetSpec, ROLLUP_STEPS } from '@fleetloom/crds/device-fleet'
+import { type Names, namesOf, type Ref } from '@fleetloom/crds/names'
 import { durationMs } from '@fleetloom/crds/units'
 import type { Mark, Measured } from './sql.ts'
 

@@ -1,6 +1,7 @@
 /** SQL statements for QuestDB 9.3, each tried on it. Identifiers are checked and quoted; nothing else is put into a statement raw. */
-import { RESERVED_COLUMNS, rollupColumn } from '@fleetloom/crds/names'
+
 import type { DeviceFleetSpec } from '@fleetloom/crds/device-fleet'
+import { RESERVED_COLUMNS, rollupColumn } from '@fleetloom/crds/names'
 
 export type MeasurementType = DeviceFleetSpec['measurements'][number]['type']
 export type Measured = { readonly name: string; readonly type: MeasurementType }

@@ -9,15 +9,15 @@ export type Ticket = { done: boolean }
 const PUBACK = 0x40
 
 export class AckWindow {
-  readonly #mask: number
-  readonly #ids: Uint16Array
-  readonly #tickets: (Ticket | undefined)[]
+  #mask: number
+  #ids: Uint16Array
+  #tickets: (Ticket | undefined)[]
   #head = 0
   #tail = 0
 
-  /** `receiveMaximum` is what was told to the broker: more can't be in flight. */
-  constructor(receiveMaximum: number) {
-    const size = 2 ** Math.ceil(Math.log2(receiveMaximum))
+  /** `expected` messages find room at once; for more it grows. */
+  constructor(expected: number) {
+    const size = 2 ** Math.ceil(Math.log2(expected))
     this.#mask = size - 1
     this.#ids = new Uint16Array(size)
     this.#tickets = new Array(size).fill(undefined)
@@ -28,13 +28,12 @@ export class AckWindow {
     return this.#tail - this.#head
   }
 
-  /** Adds the message that has just arrived; false when the broker sent more than it may. */
-  add(packetId: number, ticket: Ticket): boolean {
-    if (this.size > this.#mask) return false
+  /** Adds the message that has just arrived. */
+  add(packetId: number, ticket: Ticket): void {
+    if (this.size > this.#mask) this.#grow()
     const slot = this.#tail++ & this.#mask
     this.#ids[slot] = packetId
     this.#tickets[slot] = ticket
-    return true
   }
 
   /** PUBACKs of all that are done up to the first that is not; empty when there are none. */
@@ -53,5 +52,16 @@ export class AckWindow {
       acks[at + 3] = id
     }
     return acks
+  }
+
+  #grow(): void {
+    const larger = new AckWindow((this.#mask + 1) * 2)
+    for (let i = this.#head; i < this.#tail; i++)
+      larger.add(this.#ids[i & this.#mask] as number, this.#tickets[i & this.#mask] as Ticket)
+    this.#mask = larger.#mask
+    this.#ids = larger.#ids
+    this.#tickets = larger.#tickets
+    this.#tail = this.size
+    this.#head = 0
   }
 }

@@ -9,7 +9,7 @@ import { type Logger, messageOf } from '@fleetloom/shared/process/logger'
 import { AckWindow, type Ticket } from '../mqtt/ack-window.ts'
 import { Connection, type ConnectionOptions } from '../mqtt/connection.ts'
 import type { Frame } from '../mqtt/frame.ts'
-import { ProtocolFault, reasonText } from '../mqtt/protocol.ts'
+import { reasonText } from '../mqtt/protocol.ts'
 
 export type LinkOptions = Omit<ConnectionOptions, 'onPublish'> & {
   readonly takeoverPauseMs: number
@@ -118,7 +118,11 @@ export class Link {
     const { log, onLost, takeoverPauseMs, user } = this.#options
     try {
       this.#window = new AckWindow(this.#options.receiveMaximum)
-      const connection = await Connection.open({ ...this.#options, onPublish: (frame) => this.#onPublish(frame) })
+      const connection = await Connection.open({
+        ...this.#options,
+        onPublish: (frame) => this.#onPublish(frame),
+        mayRead: () => this.#mayRead(),
+      })
       if (this.#isStopped) connection.destroy('no longer wanted')
       this.#connection = connection
       this.#epoch++
@@ -140,11 +144,18 @@ export class Link {
   #onPublish(frame: Frame): void {
     const isProbe = this.#isProbe(frame)
     const ticket = isProbe ? { done: true } : this.#options.onFrame(frame)
-    if (frame.packetId > 0 && !this.#window.add(frame.packetId, ticket))
-      throw new ProtocolFault('the broker sent more messages than the Receive Maximum allows')
+    if (frame.packetId > 0) this.#window.add(frame.packetId, ticket)
     if (!isProbe) return
     this.#options.onProbe(frame.bytes.toString('latin1', frame.payloadStart, frame.payloadEnd))
     this.release()
+  }
+
+  /**
+   * Mosquitto keeps to the Receive Maximum only while it has no backlog, so the bound on what is in flight here, and on what a
+   * crash can make happen twice, is kept by not reading on.
+   */
+  #mayRead(): boolean {
+    return this.#window.size < this.#options.receiveMaximum && this.#options.mayRead()
   }
 
   #isProbe({ bytes, topicStart, topicEnd }: Frame): boolean {

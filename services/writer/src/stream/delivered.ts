@@ -26,7 +26,7 @@ export class Delivered {
 
   constructor(message: Msg, connection: NatsConnection) {
     this.subject = message.subject
-    this.body = message.data
+    this.body = Uint8Array.prototype.slice.call(message.data)
     this.info = batchInfo(message.headers)
     this.#reply = message.reply ?? ''
     this.#connection = connection

@@ -1,0 +1,46 @@
+import { commonConfig, natsConfig } from '@fleetloom/shared/process/config'
+import { z } from 'zod'
+
+const whole = z.coerce.number().int()
+
+export const config = z.object({
+  ...commonConfig,
+  ...natsConfig,
+  manifests: z.string().describe('folder of YAML manifests to watch (standalone mode)'),
+  stateFile: z
+    .string()
+    .default('operator-state.json')
+    .describe('file that keeps uids, generations and status of the manifests'),
+  sharedPrefix: z
+    .string()
+    .default('')
+    .describe('topic prefixes granted to namespaces, e.g. sensors/=climate; several are joined by commas'),
+  platformKeyFile: z
+    .string()
+    .describe("file that holds the platform key, of which the ingest sessions' passwords are derived"),
+  mqttUrl: z.string().default('mqtt://127.0.0.1:1883').describe('MQTT broker'),
+  mqttUser: z
+    .string()
+    .default('fleetloom_operator')
+    .describe('MQTT user that administers accounts; each replica needs its own'),
+  mqttPasswordFile: z.string().describe('file that holds its password'),
+  questdbUrl: z.url().default('http://127.0.0.1:9000').describe('QuestDB over HTTP'),
+  questdbUser: z.string().default('admin').describe('QuestDB user'),
+  questdbPasswordFile: z.string().describe('file that holds its password'),
+  resyncMs: whole
+    .min(1_000)
+    .max(60_000)
+    .default(20_000)
+    .describe('pause between two looks at everything: drift is repaired within it'),
+  workers: whole.min(1).max(64).default(4).describe('resources converged at once'),
+  brokerQueueMessages: whole
+    .min(1)
+    .default(1_000_000)
+    .describe('messages the broker queues for a session, as it is configured'),
+  brokerQueueBytes: whole
+    .min(1)
+    .default(1024 ** 3)
+    .describe('bytes the broker queues for a session, as it is configured'),
+})
+
+export type Config = z.infer<typeof config>

@@ -1,0 +1,63 @@
+/** What every step of a fleet's reconcile shares: the servers, the indexes kept by following buckets, and one read of the document. */
+import type { DeviceFleetSpec } from '@fleetloom/crds/device-fleet'
+import { label, type Names, type Ref } from '@fleetloom/crds/names'
+import type { Grant } from '@fleetloom/crds/topics'
+import type { Broker } from '@fleetloom/shared/broker/broker'
+import type { Nats } from '@fleetloom/shared/nats'
+import type { FleetDocument } from '@fleetloom/shared/pipeline/fleet-document'
+import type { Registry } from '@fleetloom/shared/registry/registry'
+import type { KV } from '@nats-io/kv'
+import type { Work } from '../loop/kind.ts'
+import type { Source } from '../source/source.ts'
+import type { AccountList } from '../targets/broker/account-list.ts'
+import type { SessionPassword } from '../targets/broker/sessions.ts'
+import type { Questdb } from '../targets/database/questdb-http.ts'
+import type { Forecast } from '../targets/forecast.ts'
+import type { AppliedIndex } from '../targets/pipeline/applied-index.ts'
+import type { Claims } from '../targets/pipeline/claims.ts'
+import { compile } from '../targets/pipeline/compile.ts'
+import type { Documents, Stored } from '../targets/pipeline/documents.ts'
+import type { BrokerQueue } from './backlog.ts'
+import type { DeviceIndex } from './device-index.ts'
+
+export type FleetDeps = {
+  readonly names: Names
+  readonly grants: readonly Grant[]
+  readonly source: Pick<Source, 'refusals'>
+  readonly nats: Nats
+  readonly database: Questdb
+  readonly broker: Broker
+  readonly accounts: AccountList
+  readonly passwordOf: SessionPassword
+  readonly documents: Documents
+  readonly claims: Claims
+  readonly applied: AppliedIndex
+  /** The applied bucket, to clear a removed fleet's reports. */
+  readonly appliedBucket: KV
+  readonly devices: DeviceIndex
+  readonly registry: Registry
+  readonly queue: BrokerQueue
+  /** How each fleet's stream fills, by the fleet's label. */
+  readonly forecasts: Map<string, Forecast>
+  readonly now: () => number
+}
+
+export type FleetFacts = {
+  /** The document as it should be in the end, all grants given. */
+  readonly want: FleetDocument
+  /** What stands in the pipeline bucket now; moves on as steps write it. */
+  stored: Stored | undefined
+}
+
+export type FleetWork = Work<DeviceFleetSpec>
+
+export const gatherFacts =
+  ({ documents, names }: FleetDeps) =>
+  async ({ resource }: FleetWork): Promise<FleetFacts> => ({
+    want: compile(resource, names),
+    stored: await documents.read(resource.metadata),
+  })
+
+/** The refusal of a newer manifest of this fleet, if there is one. */
+export const refusalOf = ({ source }: Pick<FleetDeps, 'source'>, fleet: Ref) =>
+  source.refusals().find(({ resource }) => resource?.kind === 'DeviceFleet' && label(resource) === label(fleet))

@@ -1,0 +1,146 @@
+/**
+ * Removing a fleet, in the reverse of the data's way, each step confirmed before the next, each safe to repeat:
+ *
+ * 1. The devices may do nothing any more: grants go, accounts are emptied and their sessions ended.
+ * 2. Ingest takes what the broker still holds and ends its session there (the document says Draining; it reports Drained).
+ * 3. The writer has acknowledged all that the stream holds.
+ * 4. The document goes, so that nobody follows the fleet; then ingest's accounts, the stream, the tables (onDelete: Delete).
+ * 5. The devices' accounts and records, the claims, the reports.
+ */
+
+import type { DeviceFleetSpec } from '@fleetloom/crds/device-fleet'
+import { deviceUser, label, WRITER_CONSUMER } from '@fleetloom/crds/names'
+import type { FleetDocument } from '@fleetloom/shared/pipeline/fleet-document'
+import { converge, report } from '../loop/converge.ts'
+import { Waiting } from '../loop/errors.ts'
+import type { KindDefinition } from '../loop/kind.ts'
+import { convergeDevices } from '../targets/broker/devices.ts'
+import { sessionUsers } from '../targets/broker/sessions.ts'
+import { databaseRemoval } from '../targets/database/database-target.ts'
+import { databaseWant } from '../targets/database/shape.ts'
+import { NO_GRANTS } from '../targets/pipeline/compile.ts'
+import { INSTALLATION_KEY } from '../targets/stream/shape.ts'
+import { orAbsent } from '../targets/stream/stream-target.ts'
+import type { FleetDeps, FleetFacts, FleetWork } from './facts.ts'
+
+type RemovalStep = NonNullable<KindDefinition<DeviceFleetSpec, FleetFacts>['removal']>[number]
+
+const DRAIN_RETRY_MS = 1_000
+
+/** The fleet's own document; undefined when it is gone, or another fleet's of the same name. */
+const ownDocument = ({ stored, want }: FleetFacts): FleetDocument | undefined =>
+  stored?.document.uid === want.uid ? stored.document : undefined
+
+const revoke =
+  (deps: FleetDeps): RemovalStep =>
+  async (work, facts) => {
+    const document = ownDocument(facts)
+    if (!document) return
+    const { generation } = facts.want
+    const draining = { ...document, generation, grants: NO_GRANTS }
+    await convergeDevices(deps, work, draining)
+    facts.stored = await deps.documents.write({ ...draining, phase: 'Draining' }, facts.stored)
+  }
+
+const drainIngest =
+  ({ applied }: FleetDeps): RemovalStep =>
+  async (_, facts) => {
+    const document = ownDocument(facts)
+    if (!document) return
+    const missing = applied.sessionsWithout(
+      document,
+      document.sessions,
+      ({ uid, state }) => uid === document.uid && state === 'Drained',
+    )
+    if (missing.length > 0)
+      throw new Waiting('Draining', 'ingest takes what the broker still holds; is ingest running?', DRAIN_RETRY_MS)
+  }
+
+const drainWriter =
+  ({ nats, names }: FleetDeps): RemovalStep =>
+  async ({ resource: { metadata } }, facts) => {
+    if (!ownDocument(facts)) return
+    const consumer = await orAbsent(nats.jsm.consumers.info(names.stream(metadata), WRITER_CONSUMER))
+    const left = (consumer?.num_pending ?? 0) + (consumer?.num_ack_pending ?? 0)
+    if (left > 0)
+      throw new Waiting(
+        'Draining',
+        `the writer has ${left} batches to write; is the writer running, does QuestDB answer?`,
+        DRAIN_RETRY_MS,
+      )
+  }
+
+const told = (work: FleetWork, target: string, message: string): Promise<void> =>
+  report(work, 'Ready', target, [{ reason: 'Removed', message, expected: true }])
+
+const removeDocument =
+  ({ documents }: FleetDeps): RemovalStep =>
+  async (work, facts) => {
+    if (!ownDocument(facts)) return
+    await documents.remove(work.resource.metadata)
+    facts.stored = undefined
+    await told(work, 'pipeline', 'the document')
+  }
+
+const removeSessions =
+  ({ accounts, names }: FleetDeps): RemovalStep =>
+  async (work, { want }) => {
+    const ours = await accounts.get()
+    const users = sessionUsers(want, names).filter((user) => ours.has(user))
+    if (users.length === 0) return
+    await accounts.write((broker) => broker.remove(users))
+    await told(work, 'broker', `accounts ${users.join(', ')}`)
+  }
+
+const removeStream =
+  ({ nats: { jsm }, names }: FleetDeps): RemovalStep =>
+  async (work) => {
+    const name = names.stream(work.resource.metadata)
+    const stream = await orAbsent(jsm.streams.info(name))
+    if (stream?.config.metadata?.[INSTALLATION_KEY] !== names.installation) return
+    await orAbsent(jsm.streams.delete(name))
+    await told(work, 'stream', `stream ${name}`)
+  }
+
+const removeTables =
+  ({ database, names }: FleetDeps): RemovalStep =>
+  async (work) => {
+    const { metadata, spec } = work.resource
+    if (spec.storage.onDelete === 'Retain') return
+    const want = databaseWant(metadata, metadata.uid, spec, names)
+    await converge(work, 'DatabaseReady', databaseRemoval(database), want)
+  }
+
+const removeDevices =
+  ({ devices, accounts, registry }: FleetDeps): RemovalStep =>
+  async (work) => {
+    const { metadata } = work.resource
+    const records = devices.of(metadata)
+    if (records.length === 0) return
+    for (const { namespace, device } of records) await registry.remove({ namespace, device })
+    const users = records.map(({ namespace, device }) => deviceUser(namespace, device))
+    await accounts.write((broker) => broker.remove(users))
+    await told(work, 'broker', `${records.length} devices`)
+  }
+
+const forget =
+  ({ claims, applied, appliedBucket, forecasts }: FleetDeps): RemovalStep =>
+  async ({ resource: { metadata } }) => {
+    await claims.release(metadata, [])
+    forecasts.delete(label(metadata))
+    for (const key of applied.keysOf(metadata)) await appliedBucket.delete(key)
+  }
+
+/** In the order in which they run. */
+export const fleetRemoval = (deps: FleetDeps): readonly RemovalStep[] =>
+  [
+    revoke,
+    drainIngest,
+    drainWriter,
+    removeDocument,
+    removeSessions,
+    removeStream,
+    removeTables,
+    removeDevices,
+    forget,
+  ].map((step) => step(deps))

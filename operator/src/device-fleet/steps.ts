@@ -1,0 +1,156 @@
+/**
+ * The steps that make a fleet so, sink first: no reading arrives before its home exists, and no device may publish before someone
+ * has subscribed.
+ *
+ * A change of topics must lose nothing either. A publish to a topic that is granted and not subscribed is acknowledged and gone, so what
+ * a fleet no longer wants is taken from the devices before ingest is told, and what is new is granted after ingest has subscribed:
+ *
+ * 1. Accepted: names fit, topics are granted to the namespace and claimed.
+ * 2. DatabaseReady, StreamReady: table, rollups, stream, consumer.
+ * 3. BrokerReady: grants that are no longer wanted go; ingest's accounts may do what the new document asks of them.
+ * 4. PipelineReady: the document goes out with the grants that remain; ingest reports its SUBACK; then all grants are given.
+ * 5. BrokerReady: the devices' accounts follow the document. Claims that nobody needs any more are freed.
+ */
+import { isDeepStrictEqual } from 'node:util'
+import type { DeviceFleetSpec } from '@fleetloom/crds/device-fleet'
+import { claimsOf, notGranted, ungranted } from '@fleetloom/crds/topics'
+import type { FleetDocument } from '@fleetloom/shared/pipeline/fleet-document'
+import { type Change, converge, report } from '../loop/converge.ts'
+import { Stalling, Waiting } from '../loop/errors.ts'
+import type { Step } from '../loop/kind.ts'
+import { refusalText } from '../source/refusal-list.ts'
+import { convergeDevices } from '../targets/broker/devices.ts'
+import { convergeSessions } from '../targets/broker/sessions.ts'
+import { databaseTarget } from '../targets/database/database-target.ts'
+import { databaseWant } from '../targets/database/shape.ts'
+import { NO_GRANTS, narrowed } from '../targets/pipeline/compile.ts'
+import { differenceOf } from '../targets/pipeline/documents.ts'
+import { streamWant } from '../targets/stream/shape.ts'
+import { streamTarget } from '../targets/stream/stream-target.ts'
+import { type FleetDeps, type FleetFacts, type FleetWork, refusalOf } from './facts.ts'
+
+export type FleetStep = Step<DeviceFleetSpec, FleetFacts>
+
+/** Ingest reports at once when it has subscribed, and the report triggers the next look; this is for a lost report. */
+const INGEST_RETRY_MS = 2_000
+
+const accepted = (deps: FleetDeps): FleetStep => ({
+  condition: 'Accepted',
+  after: [],
+  run: async (work) => {
+    const { metadata, spec } = work.resource
+    const fault = deps.names.nameFault(metadata)
+    if (fault !== undefined) throw new Stalling('Invalid', `${fault}; create the fleet under a shorter name`)
+    const [foreign] = ungranted(spec, metadata.namespace, deps.grants)
+    if (foreign !== undefined) throw new Stalling('TopicNotGranted', notGranted(foreign, metadata))
+    const made = await deps.claims.claim(metadata, claimsOf(spec, metadata))
+    const changes = made.map((filter) => ({ reason: 'Created', message: `claim on ${filter}` }) as const)
+    await report(work, 'Accepted', 'topics', changes)
+    return undefined
+  },
+})
+
+/** Told last, so that the last good version is in place before the resource says that a newer one was refused. */
+const notRefused = (deps: FleetDeps): FleetStep => ({
+  condition: 'Accepted',
+  after: [],
+  run: async ({ resource }) => {
+    const refusal = refusalOf(deps, resource.metadata)
+    if (refusal)
+      throw new Stalling('Invalid', `${refusalText(refusal)}; generation ${resource.metadata.generation} keeps running`)
+    return undefined
+  },
+})
+
+const database = ({ database: db, names, now }: FleetDeps): FleetStep => ({
+  condition: 'DatabaseReady',
+  after: ['Accepted'],
+  run: async (work) => {
+    const { metadata, spec } = work.resource
+    await converge(work, 'DatabaseReady', databaseTarget(db, now), databaseWant(metadata, metadata.uid, spec, names))
+    return undefined
+  },
+})
+
+const stream = ({ nats, names }: FleetDeps): FleetStep => ({
+  condition: 'StreamReady',
+  after: ['Accepted'],
+  run: async (work) => {
+    const { metadata, spec } = work.resource
+    await converge(work, 'StreamReady', streamTarget(nats.jsm), streamWant(metadata, metadata.uid, spec, names))
+    return undefined
+  },
+})
+
+/** Writes the document if it differs, tells so, and moves the facts on. */
+const publish = async (deps: FleetDeps, work: FleetWork, facts: FleetFacts, document: FleetDocument): Promise<void> => {
+  const before = facts.stored
+  if (before && isDeepStrictEqual(before.document, document)) return
+  facts.stored = await deps.documents.write(document, before)
+  const change: Change = {
+    reason: before ? 'Updated' : 'Created',
+    message: differenceOf(before?.document, document),
+    expected: before !== undefined,
+  }
+  await report(work, 'PipelineReady', 'pipeline', [change])
+}
+
+const remainingGrants = ({ stored, want }: FleetFacts): FleetDocument['grants'] =>
+  stored && stored.document.uid === want.uid ? narrowed(stored.document.grants, want.grants) : NO_GRANTS
+
+const sessions = (deps: FleetDeps): FleetStep => ({
+  condition: 'BrokerReady',
+  after: ['Accepted', 'DatabaseReady', 'StreamReady'],
+  run: async (work, facts) => {
+    const { stored, want } = facts
+    const grants = remainingGrants(facts)
+    if (stored && !isDeepStrictEqual(grants, stored.document.grants)) {
+      await publish(deps, work, facts, { ...stored.document, grants })
+      await convergeDevices(deps, work, { ...stored.document, grants })
+    }
+    const old = stored && stored.document.uid === want.uid ? [stored.document] : []
+    await convergeSessions(deps, work, [want, ...old])
+    return undefined
+  },
+})
+
+const pipeline = (deps: FleetDeps): FleetStep => ({
+  condition: 'PipelineReady',
+  after: ['Accepted', 'DatabaseReady', 'StreamReady', 'BrokerReady'],
+  run: async (work, facts) => {
+    const { want } = facts
+    await publish(deps, work, facts, { ...want, grants: remainingGrants(facts) })
+    const missing = deps.applied.sessionsWithout(
+      want,
+      want.sessions,
+      ({ uid, generation, state }) => uid === want.uid && generation >= want.generation && state === 'Subscribed',
+    )
+    if (missing.length > 0)
+      throw new Waiting(
+        'WaitingForIngest',
+        `ingest has not subscribed for generation ${want.generation} yet (session ${missing.join(', ')}); is ingest running?`,
+        INGEST_RETRY_MS,
+      )
+    await publish(deps, work, facts, want)
+    return undefined
+  },
+})
+
+const devices = (deps: FleetDeps): FleetStep => ({
+  condition: 'BrokerReady',
+  after: ['Accepted', 'PipelineReady'],
+  run: async (work, { want }) => {
+    await convergeSessions(deps, work, [want])
+    await convergeDevices(deps, work, want)
+    const freed = await deps.claims.release(want, claimsOf(work.resource.spec, want))
+    const changes = freed.map(
+      (filter) => ({ reason: 'Removed', message: `claim on ${filter}`, expected: true }) as const,
+    )
+    await report(work, 'Accepted', 'topics', changes)
+    return undefined
+  },
+})
+
+/** In the order in which they run. */
+export const fleetSteps = (deps: FleetDeps): readonly FleetStep[] =>
+  [accepted, database, stream, sessions, pipeline, devices, notRefused].map((step) => step(deps))

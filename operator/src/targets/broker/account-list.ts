@@ -1,0 +1,37 @@
+/** Our accounts at the broker, read at most every two seconds however many fleets ask; a write of ours makes the next look fresh. */
+import type { Account, AccountResult, Broker } from '@fleetloom/shared/broker/broker'
+
+export type AccountList = {
+  get(): Promise<ReadonlyMap<string, Account>>
+  /** Runs a write, after which nothing read before it counts. @throws naming the first account that failed. */
+  write(change: (broker: Broker) => Promise<readonly AccountResult[]>): Promise<void>
+}
+
+const FRESH_MS = 2_000
+
+const refuseFailed = (results: readonly AccountResult[]): void => {
+  const failed = results.find(({ error }) => error !== undefined)
+  if (failed) throw new Error(`broker account ${failed.username}: ${failed.error}`)
+}
+
+export const accountList = (broker: Broker, now: () => number): AccountList => {
+  let held: { readonly accounts: Promise<ReadonlyMap<string, Account>>; readonly atMs: number } | undefined
+  return {
+    get: () => {
+      if (held && now() - held.atMs < FRESH_MS) return held.accounts
+      const mine = { accounts: broker.list(), atMs: now() }
+      held = mine
+      mine.accounts.catch(() => {
+        if (held === mine) held = undefined
+      })
+      return mine.accounts
+    },
+    write: async (change) => {
+      try {
+        refuseFailed(await change(broker))
+      } finally {
+        held = undefined
+      }
+    },
+  }
+}

@@ -1,0 +1,113 @@
+/**
+ * The accounts of a fleet's devices, as the registry and the document say. The registry is the truth: its key is read again before an
+ * account is made or removed, so that an old read can't bring a revoked device back or take a new one away. Where the broker takes
+ * no hashes, an account that is lost stays lost until the device gets a new secret, and `lostDevices` says so.
+ */
+import { deviceOfUser, deviceUser, label } from '@fleetloom/crds/names'
+import type { Account, Broker } from '@fleetloom/shared/broker/broker'
+import type { FleetDocument } from '@fleetloom/shared/pipeline/fleet-document'
+import { deviceAccount } from '@fleetloom/shared/registry/device-account'
+import type { DeviceRecord } from '@fleetloom/shared/registry/device-record'
+import type { Registry } from '@fleetloom/shared/registry/registry'
+import type { DeviceIndex } from '../../device-fleet/device-index.ts'
+import { report } from '../../loop/converge.ts'
+import type { Work } from '../../loop/kind.ts'
+import type { AccountList } from './account-list.ts'
+import { type AccountChange, planAccounts } from './plan.ts'
+
+type Deps = {
+  readonly broker: Broker
+  readonly accounts: AccountList
+  readonly devices: DeviceIndex
+  readonly registry: Registry
+  readonly now: () => number
+}
+
+/** The api writes the registry first and the account a moment later; only after this time an account counts as lost. */
+const LOST_AFTER_MS = 30_000
+const CHUNK = 50
+const NAMED = 5
+
+const isSettled = ({ updatedAt }: DeviceRecord, nowMs: number): boolean => nowMs - Date.parse(updatedAt) > LOST_AFTER_MS
+
+/** Accounts of this namespace that no device of the index stands behind. */
+const orphansOf = ({ devices }: Deps, namespace: string, have: ReadonlyMap<string, Account>): AccountChange[] =>
+  [...have.keys()].flatMap((username): AccountChange[] => {
+    const named = deviceOfUser(username)
+    if (named?.namespace !== namespace || devices.has(namespace, named.device)) return []
+    const acl = { publish: [], subscribe: [] }
+    return [
+      { reason: 'Removed', action: 'remove', username, acl, message: `account ${username} of no registered device` },
+    ]
+  })
+
+/** Makes a lost account again from the registry's hash, if the device is still there. */
+const restore = async ({ accounts, registry }: Deps, { username, acl }: AccountChange): Promise<boolean> => {
+  const named = deviceOfUser(username)
+  const entry = named && (await registry.get(named.namespace, named.device))
+  if (!entry) return false
+  const { secret, disabled } = entry.record
+  await accounts.write((broker) => broker.put([{ username, acl, disabled, secret: { hash: secret } }]))
+  return true
+}
+
+const removeOrphan = async ({ accounts, registry }: Deps, { username }: AccountChange): Promise<boolean> => {
+  const named = deviceOfUser(username)
+  if (!named || (await registry.get(named.namespace, named.device))) return false
+  await accounts.write((broker) => broker.remove([username]))
+  return true
+}
+
+/** Makes one change; false when there turned out to be nothing to do. */
+const applyOne = async (deps: Deps, change: AccountChange): Promise<boolean> => {
+  if (change.action === 'create') return restore(deps, change)
+  if (change.action === 'remove') return removeOrphan(deps, change)
+  await deps.accounts.write(async (broker) => {
+    await broker.setDisabled(change.username, change.action === 'disable')
+    return []
+  })
+  return true
+}
+
+const chunks = <T>(all: readonly T[], size: number): T[][] =>
+  Array.from({ length: Math.ceil(all.length / size) }, (_, i) => all.slice(i * size, (i + 1) * size))
+
+/** Brings the accounts of the fleet's devices to what `document` grants. */
+export const convergeDevices = async <Spec>(deps: Deps, work: Work<Spec>, document: FleetDocument): Promise<void> => {
+  const records = deps.devices.of(document)
+  const wanted = records.map((record) => deviceAccount(document, record))
+  const have = await deps.accounts.get()
+  const lost = new Set(
+    records.filter((one) => isSettled(one, deps.now())).map((one) => deviceUser(one.namespace, one.device)),
+  )
+  const canCreate = ({ username }: AccountChange) => deps.broker.acceptsHashes && lost.has(username)
+  const planned = planAccounts(wanted, have).filter((change) => change.action !== 'create' || canCreate(change))
+  const acls = planned.filter(({ action }) => action === 'set-acl')
+  for (const chunk of chunks(acls, CHUNK)) {
+    await deps.accounts.write((broker) => broker.setAcl(chunk))
+    await report(work, 'BrokerReady', 'broker', chunk)
+  }
+  const others = planned.filter(({ action }) => action !== 'set-acl')
+  for (const change of [...others, ...orphansOf(deps, document.namespace, have)])
+    if (await applyOne(deps, change)) await report(work, 'BrokerReady', 'broker', [change])
+}
+
+/** The words of the condition CredentialsLost; undefined while every device has its account. */
+export const lostDevices = async <Spec>(
+  { accounts, devices, now }: Deps,
+  { resource: { metadata } }: Work<Spec>,
+): Promise<string | undefined> => {
+  const have = await accounts.get()
+  const lost = devices
+    .of(metadata)
+    .filter((record) => isSettled(record, now()) && !have.has(deviceUser(record.namespace, record.device)))
+    .map(({ device }) => device)
+    .sort()
+  if (lost.length === 0) return undefined
+  const named = lost.slice(0, NAMED).join(', ')
+  const more = lost.length > NAMED ? ` and ${lost.length - NAMED} more` : ''
+  return (
+    `the broker has lost the accounts of ${named}${more} of ${label(metadata)} and takes no hashed secrets; give each a new secret: ` +
+    `POST /v1/namespaces/${metadata.namespace}/fleets/${metadata.name}/devices/DEVICE/rotate`
+  )
+}

@@ -1,0 +1,57 @@
+/**
+ * The accounts of ingest's sessions. While a fleet's topics change, a session may do what its old and its new document ask for: a
+ * message of a topic that goes is not to be held back from ingest because the account was ahead of it.
+ */
+import type { Names, Ref } from '@fleetloom/crds/names'
+import { ingestAcl } from '@fleetloom/shared/broker/acl'
+import type { Account } from '@fleetloom/shared/broker/broker'
+import type { FleetDocument } from '@fleetloom/shared/pipeline/fleet-document'
+import { report } from '../../loop/converge.ts'
+import type { Work } from '../../loop/kind.ts'
+import type { AccountList } from './account-list.ts'
+import { type AccountChange, planAccounts } from './plan.ts'
+
+export type SessionPassword = (username: string) => string
+
+type Deps = { readonly names: Names; readonly accounts: AccountList; readonly passwordOf: SessionPassword }
+
+/** MQTT users of a fleet's sessions. */
+export const sessionUsers = (document: Ref & Pick<FleetDocument, 'sessions'>, names: Names): readonly string[] =>
+  Array.from({ length: document.sessions }, (_, session) => names.ingestUser(document, session))
+
+const accountsOf = (names: Names, documents: readonly FleetDocument[]): Account[] => {
+  const [newest] = documents
+  if (!newest) return []
+  return sessionUsers(newest, names).map((username, session) => {
+    const acls = documents.map((document) => ingestAcl(document, session))
+    const acl = {
+      publish: acls.flatMap(({ publish }) => publish),
+      subscribe: acls.flatMap(({ subscribe }) => subscribe),
+    }
+    return { username, acl, disabled: false }
+  })
+}
+
+const apply = ({ accounts, passwordOf }: Deps, { action, username, acl }: AccountChange): Promise<void> =>
+  accounts.write(async (broker) => {
+    if (action === 'set-acl') return broker.setAcl([{ username, acl }])
+    if (action === 'create') {
+      const secret = { plain: passwordOf(username) }
+      return broker.put([{ username, acl, disabled: false, secret }])
+    }
+    await broker.setDisabled(username, action === 'disable')
+    return []
+  })
+
+/** Brings the accounts to what `documents` ask for together; the first is the newest. */
+export const convergeSessions = async <Spec>(
+  deps: Deps,
+  work: Work<Spec>,
+  documents: readonly FleetDocument[],
+): Promise<void> => {
+  const changes = planAccounts(accountsOf(deps.names, documents), await deps.accounts.get())
+  for (const change of changes) {
+    await apply(deps, change)
+    await report(work, 'BrokerReady', 'broker', [change])
+  }
+}

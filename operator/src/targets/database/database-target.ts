@@ -1,0 +1,63 @@
+/**
+ * The database target: a fleet's table and its rollups in QuestDB. Each table and view is marked as ours in a table of our own
+ * before it is made, so a crash in between leaves a mark without a table, never a table that is taken for foreign.
+ */
+import { setTimeout } from 'node:timers/promises'
+import type { Change, Target } from '../../loop/converge.ts'
+import { Waiting } from '../../loop/errors.ts'
+import { planDatabase } from './plan.ts'
+import type { Questdb } from './questdb-http.ts'
+import { readDatabase, readOwned } from './read.ts'
+import { dropViewSql, type SqlChange } from './rollups.ts'
+import type { DatabaseHave, DatabaseWant } from './shape.ts'
+import { markSql, quoted } from './sql.ts'
+
+export type DatabaseTarget = Target<DatabaseWant, DatabaseHave, SqlChange>
+
+const runAll = async (db: Questdb, statements: readonly string[]): Promise<void> => {
+  for (const statement of statements) await db.sql(statement)
+}
+
+const CONFIRM = { tries: 60, everyMs: 50 } as const
+
+const confirmed = async (db: Questdb, query: string, message: string): Promise<void> => {
+  for (let i = 0; i < CONFIRM.tries; i++) {
+    if ((await db.sql(query)).length > 0) return
+    await setTimeout(CONFIRM.everyMs)
+  }
+  throw new Waiting('WaitingForTarget', `QuestDB has not applied this yet: ${message}`, 2_000)
+}
+
+export const databaseTarget = (db: Questdb, now: () => number): DatabaseTarget => ({
+  name: 'database',
+  read: (want) => readDatabase(db, want, now()),
+  plan: planDatabase,
+  apply: async (_, { sql, confirm, message }) => {
+    await runAll(db, sql)
+    if (confirm !== undefined) await confirmed(db, confirm, message)
+  },
+})
+
+type Owned = { readonly name: string; readonly isView: boolean }
+
+const dropTable = ({ table, marksTable, fleet, uid }: DatabaseWant): string[] => [
+  `DROP TABLE IF EXISTS ${quoted(table)}`,
+  markSql(marksTable, { ...fleet, uid, table }, true),
+]
+
+/** Removes the fleet's views, then its table: only what bears our mark. */
+export const databaseRemoval = (
+  db: Questdb,
+): Target<DatabaseWant, readonly Owned[], Change & { readonly sql: readonly string[] }> => ({
+  name: 'database',
+  read: (want) => readOwned(db, want),
+  plan: (want, owned) =>
+    [...owned]
+      .sort((a, b) => Number(b.isView) - Number(a.isView))
+      .map(({ name, isView }) => ({
+        reason: 'Removed',
+        message: `${isView ? 'rollup' : 'table'} ${name}`,
+        sql: isView ? dropViewSql(want, name) : dropTable(want),
+      })),
+  apply: (_, { sql }) => runAll(db, sql),
+})

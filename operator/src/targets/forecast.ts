@@ -1,0 +1,34 @@
+/** Time left until a level reaches its bound, from how it grew over the last minutes. The clock is the caller's. */
+const WINDOW_MS = 120_000
+
+type Sample = { readonly atMs: number; readonly level: number }
+
+/** A time in words, coarse on purpose: it goes into a status, which is written when it changes. */
+export const about = (seconds: number): string => {
+  if (seconds < 90) return 'about a minute'
+  if (seconds < 5_400) return `about ${Math.ceil(seconds / 300) * 5} minutes`
+  if (seconds < 172_800) return `about ${Math.round(seconds / 3_600)} hours`
+  return 'days'
+}
+
+export class Forecast {
+  #samples: Sample[] = []
+
+  sample(level: number, atMs: number): void {
+    this.#samples = [...this.#samples.filter((one) => one.atMs > atMs - WINDOW_MS), { atMs, level }]
+  }
+
+  /** Seconds until `bound` at the rate seen; undefined while the level does not rise or too little was seen. */
+  secondsLeft(bound: number): number | undefined {
+    const [first, last] = [this.#samples[0], this.#samples.at(-1)]
+    if (!first || !last || last.atMs - first.atMs < 1_000) return undefined
+    const perSecond = ((last.level - first.level) * 1_000) / (last.atMs - first.atMs)
+    return perSecond <= 0 ? undefined : Math.max(0, bound - last.level) / perSecond
+  }
+
+  /** `full in about 10 minutes at the current rate`, or that it is not growing. */
+  text(bound: number): string {
+    const seconds = this.secondsLeft(bound)
+    return seconds === undefined ? 'it is not growing' : `full in ${about(seconds)} at the current rate`
+  }
+}

@@ -1,0 +1,65 @@
+/** From a fleet's spec to the document that the data plane follows. Pure: the same spec gives the same bytes. */
+import type { DeviceFleetSpec } from '@fleetloom/crds/device-fleet'
+import type { Names } from '@fleetloom/crds/names'
+import { ERRORS_PATTERN, fillFleet } from '@fleetloom/crds/topics'
+import { durationMs, quantityBytes } from '@fleetloom/crds/units'
+import type { FleetDocument } from '@fleetloom/shared/pipeline/fleet-document'
+import type { Resource } from '../../source/source.ts'
+
+type Grants = FleetDocument['grants']
+type Measurement = DeviceFleetSpec['measurements'][number]
+
+const measurementOf = ({ name, type, minimum, maximum }: Measurement): FleetDocument['measurements'][number] => ({
+  name,
+  type,
+  ...(minimum !== undefined && { minimum }),
+  ...(maximum !== undefined && { maximum }),
+})
+
+/** The document of a fleet whose devices may do all that the spec asks for. */
+export const compile = ({ metadata, spec }: Resource<DeviceFleetSpec>, names: Names): FleetDocument => {
+  const fill = (patterns: readonly string[]): string[] => patterns.map((pattern) => fillFleet(pattern, metadata))
+  const { telemetry, events, commands, replies } = spec.topics
+  return {
+    version: '1.0',
+    installation: names.installation,
+    namespace: metadata.namespace,
+    name: metadata.name,
+    uid: metadata.uid,
+    generation: metadata.generation,
+    phase: 'Active',
+    topics: { telemetry: fill(telemetry), events: fill(events), errors: fillFleet(ERRORS_PATTERN, metadata) },
+    grants: {
+      publish: fill([...telemetry, ...events, ...replies, ...spec.access.publish]),
+      subscribe: fill([...commands, ...spec.access.subscribe, ERRORS_PATTERN]),
+    },
+    sessions: spec.ingest.sessions,
+    payload: {
+      timestampField: spec.payload.timestampField,
+      timestampUnit: spec.payload.timestampUnit,
+      acceptPastMs: durationMs(spec.payload.acceptPast),
+      acceptFutureMs: durationMs(spec.payload.acceptFuture),
+    },
+    measurements: spec.measurements.map(measurementOf),
+    limits: { payloadBytes: spec.limits.payloadBytes, messagesPerSecond: spec.limits.messagesPerSecond },
+    stream: {
+      name: names.stream(metadata),
+      telemetrySubjects: Array.from({ length: spec.stream.shards }, (_, shard) =>
+        names.telemetrySubject(metadata, shard),
+      ),
+      eventsSubject: names.eventsSubject(metadata),
+      maxBytes: quantityBytes(spec.stream.maxBytes),
+      keepMs: durationMs(spec.stream.keep),
+    },
+    table: names.table(metadata),
+    writer: { batchRows: spec.writer.batchRows, flushIntervalMs: durationMs(spec.writer.flushInterval) },
+  }
+}
+
+export const NO_GRANTS: Grants = { publish: [], subscribe: [] }
+
+/** What of `now` is still wanted: what may be kept while the rest of a change is under way. */
+export const narrowed = (now: Grants, wanted: Grants): Grants => ({
+  publish: now.publish.filter((pattern) => wanted.publish.includes(pattern)),
+  subscribe: now.subscribe.filter((pattern) => wanted.subscribe.includes(pattern)),
+})
