@@ -26,7 +26,7 @@ const build = async (): Promise<void> => {
   mkdirSync(CACHE, { recursive: true })
   cpSync(Dir, source, { recursive: true })
   await run('chmod', ['-R', 'u+w', source])
-  await go(['build', '-C', source, '-p', '1', '-tags', TAGS, '-o', `${BINARY}.part`, './cmd/telegraf'])
+  await go(['build', '-C', source, '-tags', TAGS, '-o', `${BINARY}.part`, './cmd/telegraf'])
   renameSync(`${BINARY}.part`, BINARY)
   rmSync(source, { recursive: true, force: true })
 }

@@ -42,7 +42,7 @@ client.on('message', (_, payload) => {
   const { reason, field, hint } = JSON.parse(payload.toString())
   say(`rejected: ${reason} ${field}: ${hint}`)
 })
-await client.subscribeAsync(`${base}/errors`)
+await client.subscribeAsync(`${base}/errors`).catch((error) => say(`can't hear of rejections: ${error.message}`))
 
 for (let i = 1; i <= Number(args.count); i++) {
   const reading = { ts: Date.now(), ...JSON.parse(args.reading) }

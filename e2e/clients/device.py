@@ -10,6 +10,7 @@ import argparse
 import json
 import os
 import sys
+import threading
 import time
 
 import paho.mqtt.client as mqtt
@@ -29,12 +30,14 @@ args = parser.parse_args()
 namespace, device = args.username.split(".", 1)
 base = f"fleets/{namespace}/{args.fleet}/{device}"
 failures = 0
+answered, answer = threading.Event(), None
 
 
 def on_connect(client, userdata, flags, reason_code, properties):
-    if reason_code.is_failure:
-        sys.exit(f"not let in: {reason_code}")
+    global answer
+    answer = reason_code
     client.subscribe(f"{base}/errors")
+    answered.set()
 
 
 def on_publish(client, userdata, mid, reason_code, properties):
@@ -56,6 +59,8 @@ client.username_pw_set(args.username, os.environ["DEVICE_SECRET"])
 client.on_connect, client.on_publish, client.on_message = on_connect, on_publish, on_message
 client.connect(args.host, args.port, keepalive=30)
 client.loop_start()
+if not answered.wait(timeout=10) or answer.is_failure:
+    sys.exit(f"not let in: {answer or 'the broker does not answer'}")
 
 for _ in range(args.count):
     reading = {"ts": time.time_ns() // 1_000_000, **json.loads(args.reading)}

@@ -1,4 +1,4 @@
-/** `make demo CHECK=1`: sends the one reading that nobody simulates, waits for rows of every fleet and counts them. */
+/** `make demo CHECK=1`: sends the one reading that nobody simulates, waits for new rows of every fleet and counts all. */
 import { label, namesOf, type Ref } from '@fleetloom/crds/names'
 import type { Device } from '../kit/api-client.ts'
 import type { Platform } from '../kit/platform.ts'
@@ -16,21 +16,29 @@ const countRows = async ({ sql }: Platform, fleet: Ref): Promise<number> => {
   return row?.n ?? 0
 }
 
-/** @throws when the rows of a fleet do not arrive. */
+/** @throws when no row of a fleet arrives. */
 export const checkRows = async (platform: Platform, device: Device): Promise<void> => {
-  const { code, output } = await run('bash', ['-c', publishCommand(platform, device)])
-  if (code !== 0) throw new DemoError(`mosquitto_pub failed: ${output.trim()}`)
   const fleets = await platform.fleets()
+  if (fleets.length === 0) throw new DemoError('the operator knows no fleet')
+  const before = await Promise.all(fleets.map((fleet) => countRows(platform, fleet)))
+  await publishOne(platform, device)
   const counts = await Promise.all(
-    fleets.map(async (fleet) => {
-      const what = `rows of fleet ${label(fleet)} in the database`
-      const n = await until(async () => (await countRows(platform, fleet)) || undefined, {
-        what,
-        deadlineMs: DEADLINE_MS,
-      })
-      return { fleet, n }
+    fleets.map((fleet, i) => {
+      const what = `rows of fleet ${label(fleet)} to reach the database`
+      const more = async () => {
+        const n = await countRows(platform, fleet)
+        return n > (before[i] as number) ? n : undefined
+      }
+      return until(more, { what, deadlineMs: DEADLINE_MS, everyMs: 200 })
     }),
   )
-  if (counts.length === 0) throw new DemoError('the operator knows no fleet')
-  for (const { fleet, n } of counts) say(`rows fleet=${label(fleet)} n=${n}`)
+  fleets.forEach((fleet, i) => {
+    say(`rows fleet=${label(fleet)} n=${counts[i]}`)
+  })
+}
+
+/** Nobody simulates this device. */
+const publishOne = async (platform: Platform, device: Device): Promise<void> => {
+  const { code, output } = await run('bash', ['-c', publishCommand(platform, device)])
+  if (code !== 0) throw new DemoError(`mosquitto_pub failed: ${output.trim()}`)
 }

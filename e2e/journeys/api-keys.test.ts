@@ -51,6 +51,17 @@ test('a removed key is refused at once; the last admin key can not be removed', 
   assert.equal((await under.send('DELETE', '/v1/keys/first')).status, 409)
 })
 
+test('of two admin keys that are removed at the same moment one stays', async () => {
+  const second = await makeKey(['*'], ['*'])
+  const send = (id: string) => under.send('DELETE', `/v1/keys/${id}`)
+  const outcomes = await Promise.all([send('first'), send(second.id)])
+  assert.ok(outcomes.some(({ status }) => status === 409))
+  const list = await under
+    .send('GET', '/v1/keys')
+    .then(async (answer) => (answer.status === 200 ? answer : under.send('GET', '/v1/keys', { key: second.key })))
+  assert.equal(list.status, 200)
+})
+
 test('an unknown id, a wrong secret and no key at all get one answer', async () => {
   const answers = await Promise.all(
     [null, 'nonsense', `flk_unknown_${'x'.repeat(43)}`, `flk_first_${'x'.repeat(43)}`].map((key) =>

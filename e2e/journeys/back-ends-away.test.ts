@@ -27,10 +27,11 @@ const peakMb = (pid: number | undefined): number => {
   return Number(match?.[1]) / 1024
 }
 
-const startWithLoad = async (platform: Platform) => {
+/** A load that goes on for some seconds longer than the outage. */
+const startWithLoad = async (platform: Platform, awayMs: number) => {
   await platform.untilReady(form.fleet)
   const devices = await registerDevices(platform, form, 10)
-  return startFleetLoad(platform, form, devices, { rate: RATE, reconnect: true })
+  return startFleetLoad(platform, form, devices, { count: RATE * (awayMs / 1_000 + 8), rate: RATE, reconnect: true })
 }
 
 const settle = async (platform: Platform, result: Parameters<typeof balanceOf>[2]) => {
@@ -53,19 +54,18 @@ const assertSmall = (platform: Platform): void => {
 
 test('QuestDB away under load: nothing is lost, memory stays small, and the writer catches up', async () => {
   await using platform = await startPlatform({ manifests: manifestsOf([form]), sharedPrefixes: SHARED_PREFIXES })
-  const load = await startWithLoad(platform)
+  const load = await startWithLoad(platform, QUESTDB_AWAY_MS)
   await sleep(2_000)
   await platform.questdb.kill('SIGKILL')
   await sleep(QUESTDB_AWAY_MS)
   await platform.questdb.start()
-  await sleep(2_000)
-  await settle(platform, await load.stop())
+  await settle(platform, await load.done)
   assertSmall(platform)
 })
 
 test('NATS away under load: the broker queues, a metric tells the time left, and nothing is lost', async () => {
   await using platform = await startPlatform({ manifests: manifestsOf([form]), sharedPrefixes: SHARED_PREFIXES })
-  const load = await startWithLoad(platform)
+  const load = await startWithLoad(platform, NATS_AWAY_MS)
   await sleep(3_000)
   await platform.nats.kill('SIGKILL')
   await until(
@@ -78,7 +78,6 @@ test('NATS away under load: the broker queues, a metric tells the time left, and
   )
   await sleep(NATS_AWAY_MS)
   await platform.nats.start()
-  await sleep(2_000)
-  await settle(platform, await load.stop())
+  await settle(platform, await load.done)
   assertSmall(platform)
 })

@@ -28,6 +28,9 @@ const DEVICES = 50
 /** Unacknowledged messages that the broker may redeliver to a session after one crash of it. */
 const IN_FLIGHT_WINDOW = 4096
 
+/** How often Mosquitto saves its queues, as configured, and a second for the save. */
+const AUTOSAVE_MS = 6_000
+
 const names = namesOf()
 
 /** Waits until the table stops changing with everything acknowledged in it, or until the deadline; then tells what is there. */
@@ -112,5 +115,21 @@ test('a clean restart of Mosquitto loses nothing', async () => {
     process.stdout.write(`${form.fleet.name}: ${balanceLine(balance)}\n`)
     assert.equal(balance.acknowledged, READINGS)
     assert.deepEqual([balance.missing, balance.invented, balance.duplicates], [[], [], 0])
+  }
+})
+
+test('SIGKILL of Mosquitto loses no more than was acknowledged since its last save and not yet taken', async () => {
+  const forms = FORMS.filter(({ timestamped }) => timestamped)
+  await using platform = await start(forms)
+  for (const { fleet } of forms) await platform.untilReady(fleet)
+  const crash = async () => {
+    await sleep(AUTOSAVE_MS + 3_000)
+    await platform.mosquitto.kill('SIGKILL')
+    await platform.mosquitto.start()
+  }
+  for (const { form, balance } of await sendDuring(platform, forms, crash)) {
+    process.stdout.write(`${form.fleet.name}: ${balanceLine(balance)}\n`)
+    assert.ok(balance.missing.length <= (RATE * AUTOSAVE_MS) / 1_000, `${balance.missing.length} lost`)
+    assert.deepEqual([balance.invented, balance.duplicates], [[], 0])
   }
 })

@@ -185,7 +185,7 @@ test('odd device ids are set aside, those that are ids are stored', async () => 
 test('a device id with a control character ends the connection at the broker; ingest would set it aside', async () => {
   for (const device of ['a\nb', 'a\tb']) {
     await using intruder = await under.user('poison.intruder', ['fleets/poison/#'])
-    const closed = new Promise((resolve) => intruder.client.once('close', resolve))
+    const closed = new Promise<void>((resolve) => intruder.client.once('close', () => resolve()))
     intruder.client.publish(topicOf(device), '{"humidity":1}', { qos: 1 }, () => undefined)
     await closed
     const head: DeadLetter = {

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { namesOf, type Ref } from '@fleetloom/crds/names'
 import mqtt from 'mqtt'
+import { conditionOf } from '../kit/fleet-status.ts'
 import { connectMqtt } from '../kit/mqtt.ts'
 import { type Platform, startPlatform } from '../kit/platform.ts'
 import { until } from '../kit/until.ts'
@@ -104,6 +105,55 @@ test('equal names, equal times, and neighbours that try to be someone else', asy
       deadlineMs: 15_000,
     })
   })
+
+  await t.test(
+    'a fleet whose topics overlap with those of another is refused, and named only to its own namespace',
+    async () => {
+      platform.apply('rival.yaml', scalarFleet({ namespace: 'north', name: 'rival' }))
+      const accepted = await until(
+        async () => {
+          const rival = (await platform.fleets()).find(({ name }) => name === 'rival')
+          const condition = rival && conditionOf(rival, 'Accepted')
+          return condition?.status === 'False' ? condition : undefined
+        },
+        { what: 'the rival to be refused' },
+      )
+      assert.equal(accepted.reason, 'TopicConflict')
+      assert.match(
+        accepted.message,
+        /^meters\/\+\/\+ overlaps with what fleet north\/scalars .+ claims; use other topics/,
+      )
+      assert.equal((await platform.sql(`SELECT table_name FROM tables() WHERE table_name = 'north_rival'`)).length, 0)
+      platform.remove('scalars.yaml')
+      await platform.untilReady({ namespace: 'north', name: 'rival' })
+    },
+  )
+
+  await t.test(
+    'a broken manifest is refused with file, line, field and reason, and the last good version keeps running',
+    async () => {
+      platform.apply('north.yaml', objectFleet(north).replace('Double', 'Doubel'))
+      const refused = await until(
+        async () => {
+          const response = await fetch(`${platform.operator.url}/status?output=json`)
+          return (
+            (await response.json()) as { refused: { file: string; line: number; field: string; message: string }[] }
+          ).refused[0]
+        },
+        { what: 'the manifest to be refused' },
+      )
+      assert.deepEqual([refused.line, refused.field], [5, 'spec.measurements[0].type'])
+      assert.match(refused.file, /north\.yaml$/)
+      assert.match(refused.message, /Doubel.+Double/)
+      await my.client.publishAsync(telemetry(north, 'r-1'), '{"temperature":8}', { qos: 1 })
+      await until(async () => (await temperatures(platform, north)).includes(8), {
+        what: 'readings to flow on',
+        deadlineMs: 15_000,
+      })
+      const table = await (await fetch(`${platform.operator.url}/status`)).text()
+      assert.match(table, /REFUSED[\s\S]+north\.yaml:5: spec\.measurements\[0\]\.type: /)
+    },
+  )
 
   await t.test("another's password does not open a device's account", async () => {
     const login = { url: platform.mosquitto.url, username: theirs.username, password: mine.password }

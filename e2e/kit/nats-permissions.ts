@@ -32,6 +32,20 @@ const readBucket = (bucket: string): string[] => [
 
 const writeBucket = (bucket: string): string[] => [...readBucket(bucket), `$KV.${bucket}.>`]
 
+/** A service reports under its own name only. */
+const reportApplied = (bucket: string, service: string): string[] => [
+  ...readBucket(bucket),
+  `$KV.${bucket}.${service}.>`,
+  `$KV.${bucket}.member.${service}.*`,
+]
+
+/** Everything of JetStream's API that names this stream. */
+const wholeStream = (stream: string): string[] =>
+  ['*.*', '*.*.*'].flatMap((verb) => [`$JS.API.${verb}.${stream}`, `$JS.API.${verb}.${stream}.>`])
+
+/** Acknowledging to the writer's consumers, in both forms that the server gives the subject. */
+const WRITER_ACKS = ['$JS.ACK.*.writer.>', '$JS.ACK.*.*.*.writer.>']
+
 const BASE = ['$JS.API.INFO', '$JS.FC.>']
 
 const onEach = (verbs: readonly string[], streams: readonly string[], rest = ''): string[] =>
@@ -44,38 +58,42 @@ export const natsPermissions = (installation?: string): Readonly<Record<NatsUser
   const root = names.deadSubjects.slice(0, -'dead.>'.length)
   const notFleets = [...Object.values(names.buckets).map((bucket) => `KV_${bucket}`), names.deadLetters]
   const dead = names.deadLetters
-  const service = (allow: string[], extra: { subscribe?: string[]; deny?: string[] } = {}): Permissions => ({
-    publish: { allow: [...BASE, ...allow], deny: extra.deny ?? [] },
-    subscribe: { allow: [INBOX, ...(extra.subscribe ?? [])] },
-    allow_responses: true,
+  const service = (allow: string[], deny: string[] = []): Permissions => ({
+    publish: { allow: [...BASE, ...allow], deny },
+    subscribe: { allow: [INBOX] },
   })
   return {
     admin: undefined,
-    operator: service(['$JS.API.>', '$JS.ACK.>', ...[pipeline, applied, devices, alerts].map((b) => `$KV.${b}.>`)]),
-    ingest: service(
-      [
-        ...[...readBucket(pipeline), ...writeBucket(applied)],
-        ...['$JS.API.STREAM.INFO.*', `${root}fleet.>`, `${root}dead.>`],
-      ],
-      { subscribe: [`${root}replay.>`] },
+    operator: service(
+      ['$JS.API.>', ...[pipeline, applied, devices, alerts].map((bucket) => `$KV.${bucket}.>`)],
+      wholeStream(`KV_${keys}`),
     ),
+    ingest: {
+      ...service([
+        ...[...readBucket(pipeline), ...reportApplied(applied, 'ingest')],
+        ...['$JS.API.STREAM.INFO.*', `${root}fleet.>`, `${root}dead.>`],
+      ]),
+      subscribe: { allow: [INBOX, `${root}replay.>`] },
+      allow_responses: true,
+    },
     writer: service(
       [
-        ...[...readBucket(pipeline), ...writeBucket(applied)],
-        ...['$JS.API.STREAM.INFO.*', '$JS.API.STREAM.PURGE.*', '$JS.API.STREAM.MSG.GET.*', '$JS.API.DIRECT.GET.>'],
-        ...['$JS.API.CONSUMER.INFO.*.writer', '$JS.API.CONSUMER.MSG.NEXT.*.writer', '$JS.ACK.>', `${root}dead.>`],
+        ...[...readBucket(pipeline), ...reportApplied(applied, 'writer')],
+        ...['$JS.API.STREAM.INFO.*', '$JS.API.STREAM.PURGE.*', '$JS.API.STREAM.MSG.GET.*', `${root}dead.>`],
+        ...['$JS.API.CONSUMER.INFO.*.writer', '$JS.API.CONSUMER.MSG.NEXT.*.writer', ...WRITER_ACKS],
       ],
-      { deny: onEach(['STREAM.PURGE'], notFleets) },
+      [
+        ...onEach(['STREAM.PURGE'], notFleets),
+        ...onEach(
+          ['STREAM.MSG.GET'],
+          [devices, alerts, keys].map((bucket) => `KV_${bucket}`),
+        ),
+      ],
     ),
     api: service([
       ...[...readBucket(pipeline), ...writeBucket(devices), ...writeBucket(keys)],
-      ...onEach(['STREAM.INFO', 'STREAM.MSG.GET', 'STREAM.MSG.DELETE', 'DIRECT.GET', 'CONSUMER.CREATE'], [dead]),
-      ...onEach(
-        ['DIRECT.GET', 'CONSUMER.CREATE', 'CONSUMER.INFO', 'CONSUMER.DELETE', 'CONSUMER.MSG.NEXT'],
-        [dead],
-        '.>',
-      ),
-      ...['$JS.ACK.>', '$JS.API.STREAM.INFO.*', `${root}fleet.>`, `${root}replay.>`],
+      ...onEach(['STREAM.INFO', 'STREAM.MSG.DELETE', 'DIRECT.GET'], [dead]),
+      ...[`${root}fleet.*.*.telemetry.*`, `${root}replay.>`],
     ]),
   }
 }

@@ -38,6 +38,33 @@ test('a service on NATS may do what it needs, and nothing else', async () => {
   await assert.rejects(writer.jsm.streams.delete('KV_fleetloom-devices'), /permissions violation/i)
 })
 
+test('no service on NATS reads, forges or removes what is another’s', async () => {
+  await using nats = await startNats()
+  await using api = await connectNats('api', nats.settings('api'))
+  await (await api.bucket('fleetloom-keys')).put('first', '{}')
+  await (await api.bucket('fleetloom-devices')).put('ns.device', '{}')
+  await using operator = await connectNats('operator', nats.settings('operator'))
+  const applied = await operator.bucket('fleetloom-applied')
+  await using writer = await connectNats('writer', nats.settings('writer'))
+  const reports = await writer.bucket('fleetloom-applied')
+  await reports.put('writer.ns.fleet.0', '{}')
+  const refused = [
+    () => operator.jsm.streams.purge('KV_fleetloom-keys'),
+    () => operator.jsm.streams.delete('KV_fleetloom-keys'),
+    () => operator.jsm.streams.getMessage('KV_fleetloom-keys', { seq: 1 }),
+    () => operator.jsm.direct.getMessage('KV_fleetloom-keys', { seq: 1 }),
+    () => operator.jsm.consumers.add('KV_fleetloom-keys', { durable_name: 'thief' }),
+    () => operator.jsm.streams.add({ name: 'thief', subjects: ['$KV.fleetloom-keys.x'] }),
+    () => writer.jsm.streams.getMessage('KV_fleetloom-devices', { seq: 1 }),
+    () => writer.jsm.direct.getMessage('KV_fleetloom-keys', { seq: 1 }),
+    () => reports.put('ingest.ns.fleet.0', '{}'),
+    () => api.js.publish('$JS.ACK.fleet_ns_fleet.writer.1.1.1.1.1', '+TERM'),
+    () => api.js.publish('fleet.ns.fleet.events', '{}'),
+  ]
+  for (const attempt of refused) await assert.rejects(attempt, /permissions violation|overlap/i, attempt.toString())
+  assert.equal((await applied.get('writer.ns.fleet.0'))?.string(), '{}')
+})
+
 test('Mosquitto keeps its accounts over a kill', async () => {
   await using mosquitto = await startMosquitto()
   const { username, value: password } = mosquitto.admins.operator

@@ -3,7 +3,7 @@
  * own client. Does nothing when they are there. Each step says what it does, how long it took, and on a failure what to do.
  */
 import { createHash } from 'node:crypto'
-import { existsSync } from 'node:fs'
+import { existsSync, rmSync } from 'node:fs'
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { findTool, QUESTDB_VERSION, ROOT, TOOLS, type Tool, VENV } from './paths.ts'
@@ -84,12 +84,10 @@ const APT = 'apt-get install -y --no-install-recommends mosquitto mosquitto-clie
 const withoutServiceStart = async (work: () => Promise<void>): Promise<void> => {
   const policy = '/usr/sbin/policy-rc.d'
   if (existsSync(policy)) return work()
+  const remove = (): void => rmSync(policy, { force: true })
+  process.once('exit', remove)
   await writeFile(policy, '#!/bin/sh\nexit 101\n', { mode: 0o755 })
-  try {
-    await work()
-  } finally {
-    await rm(policy)
-  }
+  await work().finally(remove)
 }
 
 const mosquitto: Step = {
@@ -124,6 +122,7 @@ const perform = async ({ name, done, install }: Step): Promise<boolean> => {
   }
 }
 
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
 await mkdir(TOOLS, { recursive: true })
 const outcomes = await Promise.all([python, questdb, mosquitto].map(perform))
 process.exit(outcomes.every(Boolean) ? 0 : 1)

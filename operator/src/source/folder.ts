@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import type { ManifestFile } from './manifests.ts'
 import type { Refusal } from './source.ts'
 
-export const MAX_MANIFEST_BYTES = 1024 * 1024
+/** The YAML parser compares each key of a map with all others: 256 KiB of one map take it a second, 1 MiB fourteen. */
+export const MAX_MANIFEST_BYTES = 256 * 1024
 
 export type FolderReading = {
   readonly files: readonly ManifestFile[]

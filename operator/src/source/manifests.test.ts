@@ -43,6 +43,29 @@ test('files of several documents, comments and empty ones among them', () => {
   assert.deepEqual(keys(JSON.stringify({ a: 1 })), [])
 })
 
+test('an alias inside of what it stands for is refused and takes nothing else with it', () => {
+  const circles = [`apiVersion: &a [*a]\n`, `${FLEET.replace('spec:', 'spec: &a')}    - *a\n`]
+  for (const circle of circles) {
+    const { accepted, refusals: refused } = read(circle, RULE)
+    assert.deepEqual(accepted.length, 1)
+    assert.deepEqual(
+      refused.map(({ file, message }) => `${file} ${message}`),
+      ['a.yaml is not valid YAML: an alias stands inside of what it stands for'],
+    )
+  }
+})
+
+test('of thousands of faults some are told, and how many more there are', () => {
+  const fields = Array.from({ length: 5_000 }, (_, i) => `  f${i}: 1\n`).join('')
+  const told = refusals(FLEET + fields)
+  assert.equal(told.length, 21)
+  assert.match(told[0] ?? '', /spec\.f0 unknown field/)
+  assert.match(told.at(-1) ?? '', /and 4980 more faults/)
+  assert.deepEqual(refusals('x\n---\n'.repeat(2_000)), [
+    'a.yaml:1  holds more than 1000 documents; part it into several files',
+  ])
+})
+
 test('the namespace is default where none is given', () => {
   assert.deepEqual(keys(FLEET.replace('  namespace: lab\n', '')), ['DeviceFleet default/doors'])
   assert.deepEqual(keys(FLEET.replace('lab', 'null')), [])

@@ -41,6 +41,10 @@ type Manifest = {
 
 type Fields = Readonly<Record<string, unknown>>
 
+const MAX_DOCUMENTS = 1000
+/** Faults of one manifest that are told. */
+const MOST_FAULTS = 20
+
 const NAMESPACE = '^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$'
 
 const strings: OpenApi = { type: 'object', additionalProperties: { type: 'string' }, default: {} }
@@ -138,11 +142,21 @@ const withoutServerFields = (fields: Fields): Fields => {
   return { ...without(fields, ['status']), metadata: without(metadata, SERVER_FIELDS) }
 }
 
+const isTree = (value: unknown): boolean => {
+  try {
+    JSON.stringify(value)
+    return true
+  } catch {
+    return false
+  }
+}
+
 const contentOf = (document: Document.Parsed): { value: unknown } | { error: string } => {
   const [error] = document.errors
   if (error) return { error: error.message.split(/ at line |:\n/)[0] as string }
   try {
-    return { value: document.toJS({ maxAliasCount: 100 }) }
+    const value: unknown = document.toJS({ maxAliasCount: 100 })
+    return isTree(value) ? { value } : { error: 'an alias stands inside of what it stands for' }
   } catch (thrown) {
     return { error: thrown instanceof Error ? thrown.message : String(thrown) }
   }
@@ -179,19 +193,30 @@ const readFile = ({ file, text }: ManifestFile): readonly (Manifest | Refusal)[]
   const lines = new LineCounter()
   const documents = parseAllDocuments(text, { lineCounter: lines, prettyErrors: true })
   if (!Array.isArray(documents)) return []
+  if (documents.length > MAX_DOCUMENTS)
+    return [
+      { file, line: 1, field: '', message: `holds more than ${MAX_DOCUMENTS} documents; part it into several files` },
+    ]
   return documents.filter((document) => !isEmpty(document)).map((document) => readDocument(file, document, lines))
 }
 
 const keyOf = ({ kind, ref }: Pick<Manifest, 'kind' | 'ref'>): string => `${kind} ${label(ref)}`
 
+/** A refusal for each fault; beyond some of them, how many more there are. */
+const refuseAll = (faults: readonly Fault[], refuse: (fault: Fault) => Refusal): readonly Refusal[] => {
+  const told = faults.slice(0, MOST_FAULTS).map(refuse)
+  const more = faults.length - told.length
+  return more > 0 ? [...told, refuse({ path: [], message: `and ${more} more faults` })] : told
+}
+
 const admit = ({ kind, ref, value, refuse }: Manifest, lastGood: LastGood): Accepted | readonly Refusal[] => {
   const schema = SCHEMAS[kind]
   const structured = structure(value, schema)
-  if (structured.faults.length > 0) return structured.faults.map(refuse)
+  if (structured.faults.length > 0) return refuseAll(structured.faults, refuse)
   const last = lastGood(kind, ref)
   const old = last === undefined ? undefined : { metadata: { name: ref.name }, spec: last }
   const faults = ruleFaults(structured.value, old, schema)
-  if (faults.length > 0) return faults.map(refuse)
+  if (faults.length > 0) return refuseAll(faults, refuse)
   const { metadata, spec } = structured.value as { metadata: Pick<Accepted, 'annotations'>; spec: unknown }
   return { kind, ref, annotations: metadata.annotations, spec }
 }

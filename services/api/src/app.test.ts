@@ -150,6 +150,26 @@ test('a body that breaks a rule names each field, its value and the reason', asy
   assert.deepEqual(errors.map(({ field }) => field).sort(), ['device', 'extra', 'labels.bad key!', 'labels.ok'])
 })
 
+test('a body with thousands of faults is answered with the first of them and how many more there are', async () => {
+  const fleets = { get: untouched, getActive: async () => ({}) as never }
+  const labels = Object.fromEntries(Array.from({ length: 5_000 }, (_, i) => [`-${i}`, '']))
+  const body = JSON.stringify({ device: 'a', labels })
+  const headers = { 'content-type': 'application/json' }
+  const response = await send(appWith({ fleets }), DEVICES, { method: 'POST', as: 'admin', headers, body })
+  const problem = (await response.json()) as { detail: string; errors: unknown[] }
+  assert.equal(problem.errors.length, 20)
+  assert.match(problem.detail, /; and 4980 more$/)
+})
+
+test('a field named __proto__ is refused, not passed over', async () => {
+  const fleets = { get: untouched, getActive: async () => ({}) as never }
+  const headers = { 'content-type': 'application/json' }
+  const body = '{"device":"a","labels":{"__proto__":"x"}}'
+  const response = await send(appWith({ fleets }), DEVICES, { method: 'POST', as: 'admin', headers, body })
+  assert.equal(response.status, 400)
+  assert.match(((await response.json()) as { detail: string }).detail, /no field can be named __proto__/)
+})
+
 test('what is not JSON, too large or of another type is refused', async () => {
   const app = appWith({ fleets: { get: untouched, getActive: async () => ({}) as never } })
   const post = async (contentType: string, body: string) =>

@@ -1,7 +1,7 @@
 /** The API as one Hono app: health and metrics are open, everything else asks for a key. Errors are problem documents. */
 
 import { BrokerUnavailable } from '@fleetloom/shared/broker/mosquitto/control'
-import { type ReadyChecks, readiness } from '@fleetloom/shared/process/http'
+import { type ReadyChecks, readinessOf } from '@fleetloom/shared/process/http'
 import { type Logger, messageOf } from '@fleetloom/shared/process/logger'
 import { RevisionConflict } from '@fleetloom/shared/registry/registry'
 import { JetStreamError } from '@nats-io/jetstream'
@@ -29,6 +29,7 @@ const FLEET = '/namespaces/:namespace/fleets/:fleet'
 
 export const createApp = (parts: AppParts): Hono<ApiEnv> => {
   const { keys, checks, metrics, log } = parts
+  const readiness = readinessOf(checks)
   const v1 = new Hono<ApiEnv>()
     .route('/keys', keyRoutes(keys))
     .route(`${FLEET}/devices`, deviceRoutes(parts))
@@ -37,7 +38,7 @@ export const createApp = (parts: AppParts): Hono<ApiEnv> => {
     .use(observe(metrics, log))
     .get('/healthz', (c) => c.json({ alive: true }))
     .get('/readyz', async (c) => {
-      const result = await readiness(checks)
+      const result = await readiness()
       return c.json(result, result.ready ? 200 : 503)
     })
     .get('/metrics', async (c) => c.body(await metrics.metrics(), 200, { 'content-type': metrics.contentType }))

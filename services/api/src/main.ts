@@ -35,7 +35,7 @@ await runProcess({
       registry,
       fleets,
       letters,
-      provisioning: new Provisioning({ registry, broker, log }),
+      provisioning: new Provisioning({ registry, fleets, broker, log }),
       replay: new Replay({ connection: nats.connection, js: nats.js, letters, names }),
       checks: { nats: nats.ping, broker: broker.ping },
       metrics,

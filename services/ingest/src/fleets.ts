@@ -48,12 +48,6 @@ export class Fleets {
     for (const { held } of this.#slots.values()) if (held) yield held.session
   }
 
-  /** Rejects while a session here has no connection to the broker. */
-  async ready(): Promise<void> {
-    const missing = [...this.held()].filter((session) => !session.isConnected && !session.isRetired)
-    if (missing.length > 0) throw new Error(`not connected: ${missing.map(({ key }) => key).join(', ')}`)
-  }
-
   /** Call it when ownership has changed. */
   reconcile(): void {
     if (this.#isClosed) return

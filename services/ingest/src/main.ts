@@ -4,6 +4,7 @@ import { connectNats } from '@fleetloom/shared/nats'
 import { processRoutes, serveHttp } from '@fleetloom/shared/process/http'
 import { runProcess } from '@fleetloom/shared/process/run'
 import { config } from './config.ts'
+import { reachBroker } from './mqtt/socket.ts'
 import { startIngest } from './service.ts'
 
 await runProcess({
@@ -13,8 +14,8 @@ await runProcess({
   start: async (context) => {
     const { config, log, registry, stack } = context
     const nats = stack.use(await connectNats('ingest', config))
-    const fleets = await startIngest(context, nats)
-    const checks = { nats: nats.ping, broker: () => fleets.ready() }
+    await startIngest(context, nats)
+    const checks = { nats: nats.ping, broker: () => reachBroker(new URL(config.mqttUrl)) }
     const http = stack.use(
       await serveHttp({ host: config.httpHost, port: config.httpPort }, processRoutes(registry, checks)),
     )

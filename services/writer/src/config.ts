@@ -11,7 +11,7 @@ export const writerConfig = z.object({
     .number()
     .int()
     .min(1_000_000)
-    .default(32 * 1024 * 1024)
+    .default(16 * 1024 * 1024)
     .describe('most bytes of readings in memory, over all fleets'),
   maxRequests: z.coerce.number().int().min(1).max(64).default(4).describe('most requests to the database at once'),
 })

@@ -1,4 +1,4 @@
-/** What the platform as a whole needs of NATS: the KV buckets and the stream of dead letters. */
+/** What the platform as a whole needs of NATS: the KV buckets, but for that of the api's keys, and the stream of dead letters. */
 import type { Names } from '@fleetloom/crds/names'
 import type { Nats } from '@fleetloom/shared/nats'
 import { differences } from './plan.ts'
@@ -42,9 +42,12 @@ const ensureBucket = async (nats: Nats, bucket: string): Promise<string[]> => {
   return [`bucket ${bucket} is made`]
 }
 
+/** The api makes the bucket of its keys itself: nobody else may see it. */
+const bucketsOf = ({ buckets: { keys: _, ...rest } }: Names): readonly string[] => Object.values(rest)
+
 /** Brings them about and returns what it had to change, in words. */
 export const ensurePlatform = async (nats: Nats, names: Names): Promise<string[]> => {
   const changes: string[] = []
-  for (const bucket of Object.values(names.buckets)) changes.push(...(await ensureBucket(nats, bucket)))
+  for (const bucket of bucketsOf(names)) changes.push(...(await ensureBucket(nats, bucket)))
   return [...changes, ...(await ensureDeadLetters(nats, names))]
 }

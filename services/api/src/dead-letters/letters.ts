@@ -24,10 +24,11 @@ const PAGE_BYTES = 1024 * 1024
 /** Reads that one page of a list makes at most. */
 const SCAN_PAGES = 16
 
-const letterOf = ({ seq, header, data, timestamp }: StoredMsg): Letter | undefined => {
+/** Whose letter it is, its subject says, whatever its headers do. */
+const letterOf = (fleet: Ref, { seq, header, data, timestamp }: StoredMsg): Letter | undefined => {
   try {
     const letter = deadLetterOf(header)
-    return letter && { id: seq, storedAt: timestamp, letter, body: data }
+    return letter && { id: seq, storedAt: timestamp, letter: { ...letter, fleet }, body: data }
   } catch {
     return undefined
   }
@@ -55,7 +56,7 @@ export class Letters {
     ) {
       const stored = await this.#read(subject, next)
       const matching = stored
-        .map(letterOf)
+        .map((message) => letterOf(fleet, message))
         .filter((one) => one !== undefined && (device === undefined || one.letter.device === device)) as Letter[]
       const taken = matching.slice(0, limit - letters.length)
       letters.push(...taken)
@@ -74,7 +75,7 @@ export class Letters {
       from: id,
       limit: 1,
     })
-    return found?.seq === id ? letterOf(found) : undefined
+    return found?.seq === id ? letterOf(fleet, found) : undefined
   }
 
   /** Absent counts as removed. */

@@ -1,16 +1,16 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { FleetDocument } from '@fleetloom/shared/pipeline/fleet-document'
+import type { Ref } from '@fleetloom/crds/names'
 import { Problem } from '../http/problem.ts'
 import { MAX_LINES, registerLines } from './bulk.ts'
 import type { Outcome } from './provisioning.ts'
 import type { DeviceSpec } from './schema.ts'
 
-const DOCUMENT = { namespace: 'ns', name: 'f' } as FleetDocument
+const FLEET = { namespace: 'ns', name: 'f' }
 
 /** Registers all but ids that begin with `no`. */
 const provisioning = (seen: string[] = []) => ({
-  register: async (_: FleetDocument, specs: readonly DeviceSpec[]): Promise<Outcome[]> =>
+  register: async (_: Ref, specs: readonly DeviceSpec[]): Promise<Outcome[]> =>
     specs.map(({ device }) => {
       seen.push(device)
       if (device.startsWith('no')) return { problem: new Problem('device-exists', 'taken') }
@@ -26,7 +26,7 @@ async function* chunks(texts: Iterable<string>, read: { count: number } = { coun
 }
 
 const reportOf = async (texts: Iterable<string>, seen?: string[]) => {
-  const parts = await Array.fromAsync(registerLines(provisioning(seen), DOCUMENT, chunks(texts)))
+  const parts = await Array.fromAsync(registerLines(provisioning(seen), FLEET, chunks(texts)))
   return parts
     .join('')
     .trimEnd()
@@ -64,7 +64,7 @@ test('10,000 lines are taken and not one more', async () => {
 test('input is read only as fast as the report is', async () => {
   const read = { count: 0 }
   const endless = Array.from({ length: 1_000 }, (_, i) => `{"device":"d-${i}"}\n`)
-  const report = registerLines(provisioning(), DOCUMENT, chunks(endless, read))
+  const report = registerLines(provisioning(), FLEET, chunks(endless, read))
   for (let i = 0; i < 3; i++) await report.next()
   assert.equal(read.count, 3)
   await report.return(undefined)

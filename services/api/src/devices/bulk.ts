@@ -2,8 +2,8 @@
  * Many devices in one request: NDJSON in, one report line out for each line in, in order, as they are done. Memory is bounded by
  * what one read of the socket brings; the report holds the input back when nobody reads it.
  */
-import type { FleetDocument } from '@fleetloom/shared/pipeline/fleet-document'
-import { parseWith } from '../http/body.ts'
+import type { Ref } from '@fleetloom/crds/names'
+import { jsonOf, parseWith } from '../http/body.ts'
 import { Problem } from '../http/problem.ts'
 import { type Line, linesOf, MAX_LINE_BYTES } from './lines.ts'
 import type { Outcome, Provisioning } from './provisioning.ts'
@@ -29,7 +29,7 @@ const parse = (line: Line): Parsed => {
 const parseText = (number: number, text: string): Parsed => {
   let json: { readonly device?: unknown } | null = null
   try {
-    json = JSON.parse(text)
+    json = jsonOf(text) as { readonly device?: unknown } | null
     const spec = parseWith(newDevice, json, 'line')
     return { number, device: spec.device, spec }
   } catch (error) {
@@ -73,14 +73,14 @@ const tooMany = (): string => {
 /** The report of registering what `body` holds into the fleet. */
 export async function* registerLines(
   provisioning: Pick<Provisioning, 'register'>,
-  document: FleetDocument,
+  fleet: Ref,
   body: AsyncIterable<Uint8Array>,
 ): AsyncGenerator<string> {
   for await (const lines of linesOf(body)) {
     const within = lines.filter(({ number }) => number <= MAX_LINES)
     for (let i = 0; i < within.length; i += TOGETHER) {
       const parsed = within.slice(i, i + TOGETHER).map(parse)
-      yield await registerTogether(provisioning, document, parsed)
+      yield await registerTogether(provisioning, fleet, parsed)
     }
     if (within.length < lines.length) return yield tooMany()
   }
@@ -88,10 +88,10 @@ export async function* registerLines(
 
 const registerTogether = async (
   provisioning: Pick<Provisioning, 'register'>,
-  document: FleetDocument,
+  fleet: Ref,
   parsed: readonly Parsed[],
 ): Promise<string> => {
   const specs = parsed.flatMap((one) => ('spec' in one ? [one.spec] : []))
-  const outcomes = await provisioning.register(document, specs)
+  const outcomes = await provisioning.register(fleet, specs)
   return parsed.map((one) => reportLine(one, 'problem' in one ? one : (outcomes.shift() as Outcome))).join('')
 }

@@ -18,7 +18,7 @@ const PATCH_TYPE = 'application/merge-patch+json'
 
 export type DeviceParts = {
   readonly registry: Pick<Registry, 'get' | 'read' | 'change' | 'list'>
-  readonly fleets: Pick<Fleets, 'get' | 'getActive'>
+  readonly fleets: Pick<Fleets, 'getActive'>
   readonly provisioning: Pick<Provisioning, 'register' | 'disable' | 'enable' | 'rotate' | 'remove'>
 }
 
@@ -38,18 +38,19 @@ const fleetDevices = ({ registry, fleets, provisioning }: DeviceParts): Hono<Api
     })
     .post('/', allow('devices:write'), async (c) => {
       requireMediaType(c, JSON_TYPE, NDJSON_TYPE)
-      const document = await fleets.getActive(fleetOf(c))
+      const fleet = fleetOf(c)
+      await fleets.getActive(fleet)
       c.header('cache-control', 'no-store')
       if (mediaType(c) === NDJSON_TYPE) {
-        const report = registerLines(provisioning, document, c.req.raw.body ?? ReadableStream.from([]))
+        const report = registerLines(provisioning, fleet, c.req.raw.body ?? ReadableStream.from([]))
         return c.body(ReadableStream.from(encode(report)), 200, { 'content-type': NDJSON_TYPE })
       }
-      const [outcome] = await provisioning.register(document, [await readJson(c, newDevice)])
+      const [outcome] = await provisioning.register(fleet, [await readJson(c, newDevice)])
       if (outcome === undefined || 'problem' in outcome) throw outcome?.problem
       return showWithSecret(c, outcome.ok, 201)
     })
 
-const oneDevice = ({ registry, fleets, provisioning }: DeviceParts): Hono<ApiEnv> =>
+const oneDevice = ({ registry, provisioning }: DeviceParts): Hono<ApiEnv> =>
   new Hono<ApiEnv>()
     .get('/', allow('devices:read'), async (c) => show(c, await find(registry, c)))
     .patch('/', allow('devices:write'), async (c) => {
@@ -60,14 +61,11 @@ const oneDevice = ({ registry, fleets, provisioning }: DeviceParts): Hono<ApiEnv
       return show(c, changed ?? missing(fleetOf(c), record.device))
     })
     .post('/disable', allow('devices:write'), async (c) => show(c, await provisioning.disable(await find(registry, c))))
-    .post('/enable', allow('devices:write'), async (c) => {
-      const entry = await find(registry, c)
-      return show(c, await provisioning.enable(await fleets.get(fleetOf(c)), entry))
-    })
+    .post('/enable', allow('devices:write'), async (c) => show(c, await provisioning.enable(await find(registry, c))))
     .post('/rotate', allow('devices:write'), async (c) => {
       const entry = await find(registry, c)
       c.header('cache-control', 'no-store')
-      return showWithSecret(c, await provisioning.rotate(await fleets.get(fleetOf(c)), entry), 200)
+      return showWithSecret(c, await provisioning.rotate(entry), 200)
     })
     .delete('/', allow('devices:write'), async (c) => {
       const { namespace, device } = deviceOf(c)

@@ -56,6 +56,8 @@ export const problemResponse = (c: Context, problem: Problem): Response => {
 }
 
 const LONGEST_VALUE = 100
+/** Faults that one problem names: a body of 64 KiB can hold thousands. */
+const MOST_FAULTS = 20
 
 /** What was given at `path`, cut short; absent where it holds more than one value. */
 const valueAt = (input: unknown, path: readonly PropertyKey[]): { value?: unknown } => {
@@ -76,8 +78,10 @@ const faultsOf = (issue: z.core.$ZodIssue, input: unknown): Fault[] => {
 
 /** What a schema says against `input`. `prefix` names the part of the request. */
 export const invalid = (part: string, error: z.ZodError, input: unknown): Problem => {
-  const errors = error.issues.flatMap((issue) => faultsOf(issue, input))
-  const detail = errors.map(({ field, reason }) => (field === '' ? reason : `${field}: ${reason}`)).join('; ')
+  const all = error.issues.flatMap((issue) => faultsOf(issue, input))
+  const errors = all.slice(0, MOST_FAULTS)
+  const named = errors.map(({ field, reason }) => (field === '' ? reason : `${field}: ${reason}`)).join('; ')
+  const detail = all.length > errors.length ? `${named}; and ${all.length - errors.length} more` : named
   return new Problem('invalid-request', `${part}: ${detail}`, {
     errors,
     next: 'Correct the fields named and send it again.',

@@ -7,6 +7,7 @@
  * 3. The key is created under a fixed id. Of several replicas that start at once one succeeds; the others remove the file
  *    they made.
  */
+import { randomUUID } from 'node:crypto'
 import { link, readFile, rm, writeFile } from 'node:fs/promises'
 import type { Logger } from '@fleetloom/shared/process/logger'
 import { newSecret } from '@fleetloom/shared/registry/secret'
@@ -30,7 +31,7 @@ export const makeFirstKey = async (store: Keys, file: string | undefined, log: L
 /** A new key in a new file, which is never seen half written; undefined when the file exists. */
 const writeNew = async (file: string): Promise<Token | undefined> => {
   const token = { id: FIRST_ID, secret: newSecret() }
-  const draft = `${file}.${process.pid}`
+  const draft = `${file}.${randomUUID()}`
   try {
     await writeFile(draft, `${tokenText(token)}\n`, { mode: 0o600, flag: 'wx' })
     await link(draft, file)

@@ -19,6 +19,7 @@ export const keyRoutes = (keys: Keys): Hono<ApiEnv> =>
       const scope = await readJson(c, newKey)
       const token = await keys.create(scope)
       if (token === undefined) throw new Problem('conflict', 'the id drawn is taken', { next: 'Send it again.' })
+      c.header('cache-control', 'no-store')
       return c.json({ id: token.id, ...scope, key: tokenText(token) }, 201)
     })
     .delete('/:id', allowAdmin, async (c) => {

@@ -56,14 +56,30 @@ export class KeyStore {
   }
 
   /**
-   * False when there is no such key.
+   * False when there is no such key. It looks again after it removed an admin key, as another replica may have removed the other.
    * @throws LastAdminKey when no admin key would be left.
    */
   async remove(id: string): Promise<boolean> {
     const key = await this.#read(id)
     if (key === undefined) return false
+    if (!isAdmin(key)) return this.#delete(id)
+    await this.#refuseLast(id)
+    await this.#delete(id)
+    try {
+      await this.#refuseLast(id)
+    } catch (error) {
+      await this.#kv.put(id, JSON.stringify(key))
+      throw error
+    }
+    return true
+  }
+
+  async #refuseLast(id: string): Promise<void> {
     const others = (await this.list()).filter((other) => other.id !== id)
-    if (isAdmin(key) && !others.some(isAdmin)) throw new LastAdminKey(`${id} is the last admin key`)
+    if (!others.some(isAdmin)) throw new LastAdminKey(`${id} is the last admin key`)
+  }
+
+  async #delete(id: string): Promise<true> {
     await this.#kv.delete(id)
     return true
   }

@@ -41,7 +41,8 @@ export class Batch {
     return this.bytes.subarray(0, this.length)
   }
 
-  headers({ uid, generation }: FleetDocument, progressMs: number | undefined): MsgHdrs {
+  /** `session` is told when the fleet has several: the mark is only of what came through this one. */
+  headers({ uid, generation }: FleetDocument, progressMs: number | undefined, session: number | undefined): MsgHdrs {
     return batchHeaders({
       rows: this.rows,
       firstMicros: this.rows === 0 ? 0 : this.#first,
@@ -49,6 +50,7 @@ export class Batch {
       uid,
       generation,
       ...(progressMs !== undefined && { progressMs }),
+      ...(session !== undefined && { session }),
       traceLinks: this.links,
     })
   }

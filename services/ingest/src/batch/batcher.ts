@@ -17,6 +17,8 @@ export type BatcherOptions = {
   readonly buffers: Buffers
   readonly account: Account
   readonly batchMs: number
+  /** Which of the fleet's sessions this is. */
+  readonly session: number
   /** Told of every batch that the stream has. */
   readonly onStored: (batch: Batch, sealedMs: number) => void
   readonly onFault: (fault: PublishFault | undefined) => void
@@ -122,12 +124,12 @@ export class Batcher {
     const batch = isEmpty ? new Batch(shard, NO_BYTES) : open
     if (!isEmpty) this.#open[shard] = undefined
     this.#marks[shard] = undefined
-    const { buffers, account, onStored } = this.#options
+    const { buffers, account, onStored, session } = this.#options
     const sealedMs = performance.now()
     lane.push({
       subject: this.#document.stream.telemetrySubjects[shard] as string,
       body: batch.body(),
-      headers: batch.headers(this.#document, mark),
+      headers: batch.headers(this.#document, mark, this.#document.sessions > 1 ? session : undefined),
       onStored: () => {
         account.remove(batch.bytes.length)
         buffers.give(batch.bytes)

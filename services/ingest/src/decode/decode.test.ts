@@ -8,6 +8,7 @@ import { compilePlan, type Plan } from './plan.ts'
 import { decodeObject, decodeScalar } from './reference.ts'
 import { matchTopic } from './topic.ts'
 
+const LEARNT = ['extra', 'é', 'value']
 const NOW = 1_700_000_000_000_000
 
 const messageOf = (plan: Plan, topic: string, payload: string | Uint8Array): Message => {
@@ -16,14 +17,15 @@ const messageOf = (plan: Plan, topic: string, payload: string | Uint8Array): Mes
   return message
 }
 
-type Outcome = { line: string; micros: number; timed: boolean }
+type Outcome = { line: string; micros: number; timed: boolean; unknown: readonly string[] }
 
 const fast = (plan: Plan, message: Message): Outcome | undefined => {
   const decoder = new FastDecoder(plan)
+  for (const name of LEARNT) decoder.learn(name)
   const out = Buffer.alloc(rowBound(plan, message))
   const end = plan.telemetry[0]?.scalar ? decoder.scalar(message, out, 0) : decoder.json(message, out, 0)
   if (end < 0) return undefined
-  return { line: out.toString('utf8', 0, end), micros: decoder.micros, timed: decoder.timed }
+  return { line: out.toString('utf8', 0, end), micros: decoder.micros, timed: decoder.timed, unknown: decoder.unknown }
 }
 
 const reference = (plan: Plan, message: Message) =>
@@ -37,7 +39,9 @@ const decode = (plan: Plan, topic: string, payload: string | Uint8Array) => {
   const quick = fast(plan, message)
   if (quick !== undefined) {
     assert.ok('line' in slow, `only the fast decoder took ${payload}: ${JSON.stringify(slow)}`)
-    assert.deepEqual(quick, { line: slow.line, micros: slow.micros, timed: slow.timed })
+    const { unknown, ...row } = slow
+    assert.deepEqual(quick, { ...row, unknown: LEARNT.filter((name) => quick.unknown.includes(name)) })
+    assert.ok(quick.unknown.every((name) => unknown.includes(name)))
   }
   if ('line' in slow) assert.ok(Buffer.byteLength(slow.line) <= rowBound(plan, message))
   assert.deepEqual(message.bytes, before)
@@ -204,6 +208,7 @@ const key = fc.constantFrom(
   'ts',
   'tS',
   'extra',
+  'é',
   'st\\u0061te',
 )
 const time = fc.oneof(fc.integer({ min: NOW / 1000 - 3e9, max: NOW / 1000 + 4e5 }).map(String), numberText)
@@ -260,4 +265,7 @@ test('ordinary messages take the fast way', () => {
     '{"open":true,"note":"fine","battery":1e0}',
   ].map((payload) => object(payload).fast)
   assert.deepEqual(ordinary, [true, true, false])
+  const learnt = object('{"temperature":1,"extra":"x","é":"ü","note":"°C"}')
+  assert.ok('line' in learnt)
+  assert.deepEqual([learnt.fast, learnt.unknown], [true, ['extra', 'é']])
 })

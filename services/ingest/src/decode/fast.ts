@@ -16,6 +16,9 @@ import { microsOfNumber, microsOfText } from './timestamp.ts'
 
 const DECLINED = -1
 const DIGEST = bytesOf(',digest=')
+const NOTHING: readonly string[] = []
+/** Most undeclared keys that are learnt; messages with others are left to the reference decoder. */
+const MAX_EXTRAS = 64
 const LETTER_T = 0x74
 const LETTER_F = 0x66
 /** Length of a plain timestamp in milliseconds from 2001 to 2286. */
@@ -39,6 +42,8 @@ export class FastDecoder {
   readonly #row = new RowWriter()
   readonly #digest = new Digest()
   readonly #timeSlot: number
+  /** Names of keys that the fleet does not declare, by slot from the first behind the timestamp's. */
+  readonly #extras: string[] = []
   readonly #pastMicros: number
   readonly #futureMicros: number
 
@@ -76,6 +81,22 @@ export class FastDecoder {
     const head = this.#row.at
     if (!this.#field(field, 0, message.bytes)) return DECLINED
     return this.#end(message, field.type === 'Symbol' ? this.#row.at : head)
+  }
+
+  /** Makes an undeclared key known, so that messages with it need not be declined for it. */
+  learn(name: string): void {
+    if (this.#extras.length >= MAX_EXTRAS || this.#extras.includes(name)) return
+    this.#extras.push(name)
+    this.#plan.keys.add(name)
+    this.#plan.scalarKeys.add(name)
+    this.#scan.resize(this.#timeSlot + 1 + this.#extras.length)
+  }
+
+  /** Undeclared keys of the last message, those with null left out. */
+  get unknown(): readonly string[] {
+    if (this.#extras.length === 0) return NOTHING
+    const { kinds } = this.#scan
+    return this.#extras.filter((_, i) => kinds[this.#timeSlot + 1 + i] !== KIND.absent)
   }
 
   #readScalar(field: Field, { bytes, payloadStart, payloadEnd }: Message): boolean {
@@ -196,4 +217,6 @@ export class FastDecoder {
 
 /** Most bytes that the row of a message can take, from either decoder. */
 export const rowBound = (plan: Plan, message: Message): number =>
-  plan.rowOverhead + (message.payloadEnd - message.payloadStart) * 3 + (message.deviceEnd - message.deviceStart)
+  plan.rowOverhead +
+  Math.min(plan.mostValueBytes, (message.payloadEnd - message.payloadStart) * 3) +
+  (message.deviceEnd - message.deviceStart)

@@ -9,20 +9,28 @@ const NONE = new Uint8Array(0)
 const NO_SLOTS: readonly number[] = []
 
 export class KeyTable {
-  readonly #names: readonly Uint8Array[]
+  readonly #names: Uint8Array[]
   readonly #byHash = new Map<number, number[]>()
   /** Slot that was found after slot `i` the last time; the last entry is for the first key of an object. */
-  readonly #after: Int32Array
+  #after: Int32Array
 
   /** Slot `i` is for `names[i]`; undefined leaves the slot without a key. */
   constructor(names: readonly (string | undefined)[]) {
     this.#names = names.map((name) => (name === undefined ? NONE : bytesOf(name)))
     this.#after = new Int32Array(names.length + 1)
-    this.#names.forEach((name, slot) => {
-      if (names[slot] === undefined) return
-      const hash = hash32(name, 0, name.length) | 0
-      this.#byHash.set(hash, [...(this.#byHash.get(hash) ?? []), slot])
-    })
+    names.forEach((name, slot) => void (name !== undefined && this.#enter(slot)))
+  }
+
+  /** Adds a key in a new slot, the next one. */
+  add(name: string): void {
+    this.#enter(this.#names.push(bytesOf(name)) - 1)
+    this.#after = new Int32Array(this.#names.length + 1)
+  }
+
+  #enter(slot: number): void {
+    const name = this.#names[slot] as Uint8Array
+    const hash = hash32(name, 0, name.length) | 0
+    this.#byHash.set(hash, [...(this.#byHash.get(hash) ?? []), slot])
   }
 
   /** What to pass as `previous` for the first key of an object. */

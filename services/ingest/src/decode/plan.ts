@@ -2,6 +2,7 @@
 import type { FleetDocument, Measurement } from '@fleetloom/shared/pipeline/fleet-document'
 import { bytesOf } from './ascii.ts'
 import { KeyTable } from './keys.ts'
+import { MAX_TEXT_BYTES } from './schema.ts'
 import { compilePattern, type TopicPattern } from './topic.ts'
 
 export type FieldType = Measurement['type']
@@ -34,8 +35,10 @@ export type Plan = {
   readonly keys: KeyTable
   /** Keys of the object form on a scalar topic: slot 0 is the value, slot `fields.length` the timestamp. */
   readonly scalarKeys: KeyTable
-  /** Upper bound of what one row can take beyond its payload, its device and its timestamps. */
+  /** Most that a row takes beyond its device and its texts. */
   readonly rowOverhead: number
+  /** Most that the texts of a row take. */
+  readonly mostValueBytes: number
 }
 
 /** Escapes a table, column or symbol in line protocol. */
@@ -76,6 +79,7 @@ export const compilePlan = (document: FleetDocument, former: readonly string[] =
     values: fields.filter(({ type }) => type !== 'Symbol'),
     keys: new KeyTable([...names, timestampField]),
     scalarKeys: new KeyTable(['value', ...names.slice(1).map(() => undefined), timestampField]),
+    mostValueBytes: sum(fields.map(({ type }) => (type === 'Symbol' || type === 'String' ? MAX_TEXT_BYTES * 2 : 0))),
     rowOverhead: head.length + 128 + sum(fields.map(({ labelBytes }) => labelBytes.length + 26)),
   }
 }

@@ -1,10 +1,11 @@
 /**
- * Reads flat JSON into slots without making strings or objects. It accepts only what needs no thought (known keys, plain
- * ASCII strings, numbers without exponent, `true`, `false`, `null`) and declines everything else, valid or not: the
+ * Reads flat JSON into slots without making strings or objects. It accepts only what needs no thought (known keys, strings
+ * without escapes, numbers without exponent, `true`, `false`, `null`) and declines everything else, valid or not: the
  * reference decoder then says what it is. A key that comes twice keeps its last value, as in `JSON.parse`.
  *
  * A stop byte behind the payload (0, which JSON allows nowhere) ends every loop, so none of them checks for the end.
  */
+import { isUtf8 } from 'node:buffer'
 import { BACKSLASH, CLOSE_BRACE, COLON, COMMA, DOT, isSpace, MINUS, NINE, OPEN_BRACE, QUOTE, ZERO } from './ascii.ts'
 import type { KeyTable } from './keys.ts'
 
@@ -25,22 +26,26 @@ const LITERALS: readonly (readonly [word: string, kind: number])[] = [
 
 export class Scanner {
   /** By slot: what was found, where its text lies, and for a number its value. */
-  readonly kinds: Uint8Array
-  readonly starts: Int32Array
-  readonly ends: Int32Array
-  readonly numbers: Float64Array
+  kinds = new Uint8Array(0)
+  starts = new Int32Array(0)
+  ends = new Int32Array(0)
+  numbers = new Float64Array(0)
   /** By slot, for a number: end of the text that `String(number)` would give; 0 when the text is not of that form. */
-  readonly plainEnds: Int32Array
-  #bytes: Buffer
+  plainEnds = new Int32Array(0)
+  #bytes: Buffer = Buffer.alloc(1)
   #at = 0
 
   constructor(slots: number) {
+    this.resize(slots)
+  }
+
+  /** Makes room for so many slots; what was read is forgotten. */
+  resize(slots: number): void {
     this.kinds = new Uint8Array(slots)
     this.starts = new Int32Array(slots)
     this.ends = new Int32Array(slots)
     this.numbers = new Float64Array(slots)
     this.plainEnds = new Int32Array(slots)
-    this.#bytes = Buffer.alloc(1)
   }
 
   /** Reads the object that `bytes[start, end)` is; false when it declines. `bytes[end]` must be the stop byte. */
@@ -110,8 +115,12 @@ export class Scanner {
     const start = this.#at + 1
     let at = start
     let byte = bytes[at] as number
-    while (byte >= 0x20 && byte < 0x80 && byte !== QUOTE && byte !== BACKSLASH) byte = bytes[++at] as number
-    if (byte !== QUOTE) return false
+    let all = 0
+    while (byte >= 0x20 && byte !== QUOTE && byte !== BACKSLASH) {
+      all |= byte
+      byte = bytes[++at] as number
+    }
+    if (byte !== QUOTE || (all > 0x7f && !isUtf8(bytes.subarray(start, at)))) return false
     this.kinds[slot] = KIND.text
     this.starts[slot] = start
     this.ends[slot] = at

@@ -51,6 +51,7 @@ export class Connection {
   #packetId = 0
   #lastReadMs = 0
   #isPaused = false
+  #isEnding = false
   #ping: NodeJS.Timeout | undefined
 
   /** Connects; the promise rejects with the reason when the broker is away or refuses. */
@@ -127,6 +128,7 @@ export class Connection {
     const properties = sessionExpirySeconds === undefined ? {} : { sessionExpiryInterval: sessionExpirySeconds }
     this.#why ??= { takenOver: false, text: 'ended by us' }
     this.#send({ cmd: 'disconnect', reasonCode: REASON.normal, properties } as IDisconnectPacket)
+    this.#isEnding = true
     this.#socket.end()
     this.#socket.resume()
     const timer = setTimeout(() => this.#socket.destroy(), END_TIMEOUT_MS)
@@ -164,6 +166,7 @@ export class Connection {
   }
 
   #onRead(length: number): boolean {
+    if (this.#isEnding) return true
     const nowMs = performance.now()
     const isBusy = nowMs - this.#lastReadMs < this.#options.pacer.pauseMs * 2
     this.#lastReadMs = nowMs

@@ -3,6 +3,8 @@ import { viewOf } from '../decode/message.ts'
 /** Frames up to this size are read in place; larger ones are collected in a buffer of their own. */
 export const FRAME_IN_PLACE = 64 * 1024
 const READ_BYTES = 256 * 1024
+/** Messages that one read can hold, as small as they come: 20 bytes of topic and 10 of payload. */
+export const MOST_IN_A_READ = READ_BYTES / 32
 
 /**
  * The one buffer that every connection of the process reads into. It holds bytes only during a read callback; what a

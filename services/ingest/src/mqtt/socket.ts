@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { connect as connectTcp, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import { readBuffer } from './read-buffer.ts'
@@ -21,6 +22,16 @@ const openTls = (host: string, port: number, { onRead }: SocketHandlers): Socket
     }
   })
   return socket
+}
+
+/** Resolves when the broker takes a connection. */
+export const reachBroker = async (url: URL): Promise<void> => {
+  const { socket, connected } = openSocket(url, { onRead: () => true })
+  try {
+    await once(socket, connected)
+  } finally {
+    socket.destroy()
+  }
 }
 
 /** A socket to the broker whose bytes land in the shared read buffer. `connect` or `secureConnect` tells that it stands. */

@@ -123,25 +123,27 @@ export class Intake {
   }
 
   #store(frame: Frame, verdict: Exclude<Verdict, { kind: 'rejected' }>): Ticket {
-    const { outlets, stats, watch } = this.#options
+    const { outlets, stats } = this.#options
     if (verdict.kind === 'event') {
       stats.events++
       return outlets.events.send(this.#plan.document, frame)
     }
     const batch = outlets.batcher.room(verdict.shard, rowBound(this.#plan, frame))
     const end = batch.length + batch.bytes.write(verdict.row.line, batch.length)
-    for (const name of verdict.row.unknown) {
-      stats.unknownFields++
-      watch.fields.add(name.slice(0, 64), this.#nowMs)
-    }
+    for (const name of verdict.row.unknown) this.#decoder.learn(name)
     this.#count(frame, batch, end, verdict.row)
     return batch.ticket
   }
 
-  #count(frame: Frame, batch: Batch, end: number, { micros, timed }: Pick<Row, 'micros' | 'timed'>): void {
+  #count(frame: Frame, batch: Batch, end: number, row: Omit<Row, 'line'>): void {
     const { stats, watch, tracing } = this.#options
+    const { micros, timed, unknown } = row
     batch.add(end, micros)
     stats.rows++
+    for (let i = 0; i < unknown.length; i++) {
+      stats.unknownFields++
+      watch.fields.add((unknown[i] as string).slice(0, 64), this.#nowMs)
+    }
     if (frame.dup && !timed) watch.duplicate(this.#nowMs)
     if (tracing.sample()) this.#trace(frame, batch)
   }

@@ -16,6 +16,8 @@ export type OutletOptions = {
   readonly buffers: Buffers
   readonly budget: Budget
   readonly batchMs: number
+  /** Which of the fleet's sessions this is. */
+  readonly session: number
   readonly stats: Stats
   readonly log: Logger
   /** Told how long a batch took from its sealing to its PubAck. */
@@ -36,13 +38,21 @@ export class Outlets {
   #complainedMs = Number.NEGATIVE_INFINITY
 
   constructor(document: FleetDocument, options: OutletOptions) {
-    const { publisher, buffers, budget, batchMs } = options
+    const { publisher, buffers, budget, batchMs, session } = options
     const onFault = (fault: PublishFault | undefined) => this.#fault(fault)
     this.#options = options
     this.#account = budget.open()
     this.#lanes = { letters: new Lane({ publisher, onFault }), events: new Lane({ publisher, onFault }) }
     const onStored = (batch: Batch, sealedMs: number) => this.#stored(batch, sealedMs)
-    this.batcher = new Batcher(document, { publisher, buffers, account: this.#account, batchMs, onStored, onFault })
+    this.batcher = new Batcher(document, {
+      publisher,
+      buffers,
+      account: this.#account,
+      batchMs,
+      session,
+      onStored,
+      onFault,
+    })
     const settled = () => this.onSettled()
     this.letters = new Letters({ lane: this.#lanes.letters, account: this.#account, settled })
     this.events = new Events({ lane: this.#lanes.events, account: this.#account, settled })

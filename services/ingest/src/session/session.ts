@@ -15,6 +15,7 @@ import { type Logger, messageOf } from '@fleetloom/shared/process/logger'
 import type { Tracing } from '@fleetloom/shared/process/tracing'
 import type { ConnectionOptions } from '../mqtt/connection.ts'
 import type { Frame } from '../mqtt/frame.ts'
+import { MOST_IN_A_READ } from '../mqtt/read-buffer.ts'
 import { Intake } from './intake.ts'
 import { Link } from './link.ts'
 import { type OutletOptions, Outlets } from './outlets.ts'
@@ -22,7 +23,7 @@ import { ArrivalRate, Progress } from './progress.ts'
 import { emptyStats } from './stats.ts'
 import { type Backlog, Watch } from './watch.ts'
 
-export type SessionOptions = Omit<OutletOptions, 'stats'> &
+export type SessionOptions = Omit<OutletOptions, 'stats' | 'session'> &
   Omit<ConnectionOptions, 'user' | 'password' | 'onPublish' | 'onRead' | 'mayRead'> & {
     readonly passwordOf: (user: string) => string
     readonly takeoverPauseMs: number
@@ -64,7 +65,8 @@ export class Session {
     this.#options = { ...options, log }
     this.key = appliedKey('ingest', document, index)
     this.#watch = new Watch(document)
-    this.#outlets = new Outlets(document, { ...options, log, stats: this.stats })
+    this.#watch.reconnecting(this.#mostDuplicates())
+    this.#outlets = new Outlets(document, { ...options, log, stats: this.stats, session: index })
     this.#intake = new Intake(document, {
       outlets: this.#outlets,
       stats: this.stats,
@@ -126,13 +128,13 @@ export class Session {
 
   /** Stops reading, publishes what was taken, acknowledges it and leaves the session to the next owner. */
   async close(): Promise<void> {
+    this.#options.reporter.clear(this.key)
     if (this.#isClosed) return
     this.#isClosed = true
     this.#link.stopReading()
     await Promise.race([this.#outlets.drained(), sleep(STOP_MS, undefined, { ref: false })])
     await this.#link.close({ forget: false })
     this.#dispose()
-    this.#options.reporter.clear(this.key)
   }
 
   #openLink(user: string): Link {
@@ -150,6 +152,11 @@ export class Session {
     })
   }
 
+  /** What can be in flight when a process dies: the window, and what its last read held. */
+  #mostDuplicates(): number {
+    return this.#options.receiveMaximum + MOST_IN_A_READ
+  }
+
   #dispose(): void {
     clearInterval(this.#timer)
     this.#outlets.close()
@@ -164,6 +171,7 @@ export class Session {
   #onLost(): void {
     this.stats.reconnects++
     this.#progress.interrupted()
+    this.#watch.reconnecting(this.#mostDuplicates())
   }
 
   async #onProbe(payload: string): Promise<void> {

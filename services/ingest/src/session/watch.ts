@@ -18,6 +18,8 @@ export class Watch {
   readonly fields = new RecentCounts(64)
   readonly letters = new RecentCounts(64)
   #duplicates = 0
+  /** Most that can be delivered twice on this connection. */
+  #possible = 0
   #duplicatesMs = Number.NEGATIVE_INFINITY
   #perSecond: number
 
@@ -31,8 +33,14 @@ export class Watch {
     this.rate.setLimit(limits.messagesPerSecond)
   }
 
-  /** A message without a timestamp was delivered a second time. */
+  /** A new connection follows: the first `possible` messages on it may have been taken before. */
+  reconnecting(possible: number): void {
+    this.#possible = possible
+  }
+
+  /** A message without a timestamp was delivered a second time. Brokers mark more so than we can have taken before. */
   duplicate(nowMs: number): void {
+    if (this.#possible-- <= 0) return
     this.#duplicates++
     this.#duplicatesMs = nowMs
   }

@@ -7,7 +7,7 @@ export const filterFor = (pattern: string, device: string): string =>
   pattern.replaceAll('{device}', device).replaceAll('{measurement}', '+')
 
 /** What a device of this fleet may do now. Pure, so the api and the operator always agree. */
-export const aclOf = ({ grants }: Pick<FleetDocument, 'grants'>, device: string): Acl => ({
+export const aclOf = ({ grants }: { readonly grants: Acl }, device: string): Acl => ({
   publish: grants.publish.map((pattern) => filterFor(pattern, device)),
   subscribe: grants.subscribe.map((pattern) => filterFor(pattern, device)),
 })

@@ -21,6 +21,8 @@ export const BATCH_HEADERS = {
    * before this message. A message may carry a mark and no rows.
    */
   progress: 'Fleetloom-Progress',
+  /** Present when the fleet has several ingest sessions: the mark is of this one, the shard's is the least over all. */
+  session: 'Fleetloom-Session',
   /** Sampled traces of messages in this batch: W3C traceparents, comma separated, at most 16. */
   traceLinks: 'Fleetloom-Trace-Links',
 } as const
@@ -32,6 +34,7 @@ export type BatchInfo = {
   readonly uid: string
   readonly generation: number
   readonly progressMs?: number
+  readonly session?: number
   readonly traceLinks: readonly string[]
 }
 
@@ -43,6 +46,7 @@ export const batchHeaders = (info: BatchInfo): MsgHdrs => {
   h.set(BATCH_HEADERS.uid, info.uid)
   h.set(BATCH_HEADERS.generation, String(info.generation))
   if (info.progressMs !== undefined) h.set(BATCH_HEADERS.progress, String(info.progressMs))
+  if (info.session !== undefined) h.set(BATCH_HEADERS.session, String(info.session))
   if (info.traceLinks.length > 0) h.set(BATCH_HEADERS.traceLinks, info.traceLinks.join(','))
   return h
 }
@@ -52,6 +56,7 @@ export const batchInfo = (h: MsgHdrs | undefined): BatchInfo | undefined => {
   const uid = h?.get(BATCH_HEADERS.uid)
   if (!h || !uid) return undefined
   const progress = h.get(BATCH_HEADERS.progress)
+  const session = h.get(BATCH_HEADERS.session)
   const links = h.get(BATCH_HEADERS.traceLinks)
   return {
     rows: Number(h.get(BATCH_HEADERS.rows)),
@@ -60,6 +65,7 @@ export const batchInfo = (h: MsgHdrs | undefined): BatchInfo | undefined => {
     uid,
     generation: Number(h.get(BATCH_HEADERS.generation)),
     ...(progress ? { progressMs: Number(progress) } : {}),
+    ...(session ? { session: Number(session) } : {}),
     traceLinks: links ? links.split(',') : [],
   }
 }

@@ -22,8 +22,9 @@ const runCheck = async (check: () => Promise<unknown>): Promise<string> => {
   }
 }
 
-/** Asks every dependency; `{ready, checks}` with 'ok' or the reason for each. */
-export const readiness = async (checks: ReadyChecks): Promise<{ ready: boolean; checks: Record<string, string> }> => {
+export type Readiness = { readonly ready: boolean; readonly checks: Readonly<Record<string, string>> }
+
+const ask = async (checks: ReadyChecks): Promise<Readiness> => {
   const entries = await Promise.all(
     Object.entries(checks).map(async ([name, check]) => [name, await runCheck(check)] as const),
   )
@@ -36,15 +37,32 @@ const send = (response: ServerResponse, status: number, body: string, type = 'ap
   response.writeHead(status, { 'content-type': type, 'content-length': Buffer.byteLength(body) }).end(body)
 }
 
+/**
+ * Asks every dependency: 'ok' or the reason for each. Who asks while an answer is under way gets that one: the endpoint is open
+ * to all, and what it asks is not to be flooded through it.
+ */
+export const readinessOf = (checks: ReadyChecks): (() => Promise<Readiness>) => {
+  let underWay: Promise<Readiness> | undefined
+  return () => {
+    underWay ??= ask(checks).finally(() => {
+      underWay = undefined
+    })
+    return underWay
+  }
+}
+
 /** Handlers of the three endpoints by path. */
-export const processRoutes = (registry: Registry, checks: ReadyChecks): Readonly<Record<string, Handler>> => ({
-  '/healthz': (_, response) => send(response, 200, '{"alive":true}\n'),
-  '/readyz': async (_, response) => {
-    const result = await readiness(checks)
-    send(response, result.ready ? 200 : 503, `${JSON.stringify(result)}\n`)
-  },
-  '/metrics': async (_, response) => send(response, 200, await registry.metrics(), registry.contentType),
-})
+export const processRoutes = (registry: Registry, checks: ReadyChecks): Readonly<Record<string, Handler>> => {
+  const readiness = readinessOf(checks)
+  return {
+    '/healthz': (_, response) => send(response, 200, '{"alive":true}\n'),
+    '/readyz': async (_, response) => {
+      const result = await readiness()
+      send(response, result.ready ? 200 : 503, `${JSON.stringify(result)}\n`)
+    },
+    '/metrics': async (_, response) => send(response, 200, await registry.metrics(), registry.contentType),
+  }
+}
 
 /** Serves `routes` until disposed. */
 export const serveHttp = async (
@@ -56,7 +74,9 @@ export const serveHttp = async (
     const handler = routes[path]
     if (!handler)
       return send(response, 404, `${JSON.stringify({ error: `no such path: ${path}`, paths: Object.keys(routes) })}\n`)
-    Promise.resolve(handler(request, response)).catch(() => send(response, 500, '{"error":"internal error"}\n'))
+    new Promise<void>((done) => done(handler(request, response))).catch(() =>
+      send(response, 500, '{"error":"internal error"}\n'),
+    )
   })
   await new Promise<void>((resolve, reject) => server.once('error', reject).listen(address.port, address.host, resolve))
   return {

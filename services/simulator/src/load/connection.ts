@@ -50,6 +50,7 @@ export class LoadConnection {
   /** Resolves when logged in for the first time. */
   async start(): Promise<void> {
     const session = await openSession(this.#options, this.#options.login)
+    if (this.#closed) return void session.socket.destroy()
     const window = Math.min(this.#options.window, session.receiveMaximum)
     for (let id = window; id >= 1; id--) this.#free.push(id)
     for (let id = 0; id <= window; id++) this.#slots.push({ chunk: Buffer.alloc(0), start: 0, end: 0, number: IDLE })
@@ -135,7 +136,7 @@ export class LoadConnection {
     }
     try {
       const session = await this.#retry()
-      if (session === undefined) return
+      if (session === undefined || this.#closed) return void session?.socket.destroy()
       this.counts.reconnects++
       this.#resend(session)
       this.#use(session)

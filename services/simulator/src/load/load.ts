@@ -192,7 +192,12 @@ export const startLoad = async (options: LoadOptions): Promise<Load> => {
   }
   const tally = new Tally(count)
   const connections = connectionsOf(options, tally)
-  await Promise.all(connections.map((connection) => connection.start()))
+  try {
+    await Promise.all(connections.map((connection) => connection.start()))
+  } catch (error) {
+    for (const connection of connections) connection.close()
+    throw error
+  }
   const run = new Run(tally, connections, rate)
   const done = run.done()
   // Whoever started the run may come to await `done` only later.

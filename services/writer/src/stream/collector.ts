@@ -3,14 +3,14 @@
  *
  * 1. Wait for a first message with a pull so small that any number of waiting fleets is affordable. A message too large for
  *    it wakes us all the same, unread.
- * 2. Take room for a whole batch from the shared bound: fleets with work queue up for it.
- * 3. Pull until the batch is full or `flushIntervalMs` is over. A batch that is full was cut from a backlog, so the next one
+ * 2. Take room from the shared bound: twice what the last batch was, so that many slow fleets fit beside each other; four times as
+ *    much as last time when that was not enough. Fleets queue up for room, so none starves.
+ * 3. Pull until the room is full or `flushIntervalMs` is over. A batch that is full was cut from a backlog, so the next one
  *    begins with step 2.
  *
  * Rows are bounded through their bytes, by the size that this fleet's rows had lately; the last cut is made on the spot.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { BATCH_LIMITS } from '@fleetloom/shared/pipeline/batch'
 import type { FleetDocument } from '@fleetloom/shared/pipeline/fleet-document'
 import type { Bounded, Lease } from '../bounded.ts'
 import { type Delivered, WORKING_MS } from './delivered.ts'
@@ -27,10 +27,9 @@ export type Collected = {
 /** Largest request to the database, and what a waiting fleet may be sent unasked. */
 const MAX_BATCH_BYTES = 4 * 1024 * 1024
 const WAKE_BYTES = 16 * 1024
+const MIN_ROOM = 32 * 1024
 const MAX_MESSAGES = 2_000
 const IDLE_MS = 10_000
-/** Room for the largest batch that ingest makes, with its headers. */
-const MIN_BATCH_BYTES = BATCH_LIMITS.bytes + 64 * 1024
 /** A batch is at most this part of the stream, so that what is in hand never fills it. */
 const STREAM_PART = 8
 
@@ -39,7 +38,8 @@ export class Collector {
   readonly #memory: Bounded
   #backlog = false
   #bytesPerRow = 100
-  #minBytes = MIN_BATCH_BYTES
+  #room = MIN_ROOM * 4
+  #mostNeeded = 0
 
   constructor(puller: Puller, memory: Bounded) {
     this.#puller = puller
@@ -51,10 +51,10 @@ export class Collector {
     const first = await this.#first(small)
     if (first.end !== 'filled' && first.end !== 'oversized') return first
     if (small && first.messages.length > 0) return first
-    const bytes = this.#batchBytes(document)
+    const bytes = Math.min(this.#room, this.#mostBytes(document))
     const lease = await this.#memory.take(bytes)
     const rest = await this.#fill(first.messages, { bytes, forMs: small ? 100 : document.writer.flushIntervalMs })
-    this.#note(rest)
+    this.#note(rest, bytes)
     lease.shrink(sizeOf(rest.messages))
     return { ...rest, lease }
   }
@@ -86,14 +86,18 @@ export class Collector {
     }
   }
 
-  #note({ messages, end }: Pulled): void {
+  #note({ messages, end }: Pulled, bytes: number): void {
     this.#backlog = end === 'filled' || (end === 'oversized' && messages.length > 0)
-    if (end === 'oversized' && messages.length === 0) this.#minBytes *= 2
+    if (end === 'filled' || end === 'oversized') this.#room = bytes * 4
+    else this.#room = Math.max(MIN_ROOM, sizeOf(messages) * 2)
+    if (end === 'oversized' && messages.length === 0) this.#mostNeeded = this.#room
   }
 
-  #batchBytes({ stream, writer }: FleetDocument): number {
+  /** One message may be larger than what a batch should be. */
+  #mostBytes({ stream, writer }: FleetDocument): number {
     const byRows = writer.batchRows * this.#bytesPerRow
-    return Math.ceil(Math.max(this.#minBytes, Math.min(MAX_BATCH_BYTES, stream.maxBytes / STREAM_PART, byRows)))
+    const most = Math.min(MAX_BATCH_BYTES, stream.maxBytes / STREAM_PART, byRows)
+    return Math.ceil(Math.max(MIN_ROOM, this.#mostNeeded, most))
   }
 }
 

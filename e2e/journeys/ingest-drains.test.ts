@@ -1,0 +1,38 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { until } from '../kit/until.ts'
+import { prepareLoad, untilComplete } from './ingest-load.ts'
+import { metric, startIngestUnderTest } from './ingest-under-test.ts'
+
+const FLEET = { namespace: 'leaving', name: 'fleet' }
+
+test('a fleet that is removed is drained: what its devices sent is stored, then its session ends', {
+  timeout: 60_000,
+}, async () => {
+  await using under = await startIngestUnderTest()
+  const ingest = await under.startIngest('ingest-0')
+  const document = await under.makeFleet(FLEET)
+  await under.untilSubscribed(document)
+  const start = await prepareLoad(under, document)
+  await ingest.kill()
+  const load = await start({ rate: 0, count: 20_000 })
+  const result = await load.done
+  const draining = { ...document, generation: 2, phase: 'Draining' as const }
+  await under.putDocument(draining)
+  await ingest.start()
+  const state = await until(
+    async () => {
+      const applied = await under.applied(FLEET)
+      return applied?.state === 'Drained' ? applied : undefined
+    },
+    { what: 'Drained', deadlineMs: 30_000 },
+  )
+  assert.deepEqual([state.uid, state.generation], [document.uid, 2])
+  assert.deepEqual(await untilComplete(under, document, result), { missing: 0, duplicates: 0, reordered: 0 })
+
+  const born = { ...document, uid: 'uid-born-again', generation: 1 }
+  await under.removeDocument(FLEET)
+  await under.putDocument(born)
+  await under.untilSubscribed(born)
+  assert.equal(await metric(ingest, 'fleetloom_ingest_connected'), 1)
+})
