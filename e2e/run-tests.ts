@@ -13,7 +13,7 @@ const ROOT = join(import.meta.dirname, '..')
 
 const SUITES = {
   unit: {
-    files: ['crds/**/*.test.ts', 'operator/**/*.test.ts', 'services/**/*.test.ts'],
+    files: ['crds/**/*.test.ts', 'operator/**/*.test.ts', 'services/**/*.test.ts', 'e2e/bench/*.test.ts'],
     concurrency: availableParallelism(),
   },
   journeys: { files: ['e2e/kit/*.test.ts', 'e2e/journeys/*.test.ts'], concurrency: 2 },

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 /** `make bench`: our way from broker to table beside Telegraf's, over the same servers, with the same messages. */
 import { mkdirSync, writeFileSync } from 'node:fs'
+import { availableParallelism, loadavg } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { reportOf, tableOf } from './report.ts'
@@ -38,6 +39,10 @@ if (values.help) {
 }
 
 const rounds = Number(values.rounds)
+const busy = (loadavg()[0] ?? 0).toFixed(1)
+say(
+  `${availableParallelism()} processors, ${busy} of them busy before the start: on a busy machine compare ratios, not rates`,
+)
 const runs = await runRounds({
   rounds,
   devices: values.devices.split(',').map(Number),

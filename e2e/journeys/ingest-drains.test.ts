@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { until } from '../kit/until.ts'
 import { prepareLoad, untilComplete } from './ingest-load.ts'
@@ -35,4 +36,6 @@ test('a fleet that is removed is drained: what its devices sent is stored, then 
   await under.putDocument(born)
   await under.untilSubscribed(born)
   assert.equal(await metric(ingest, 'fleetloom_ingest_connected'), 1)
+  const connections = readFileSync(ingest.logFile, 'utf8').match(/"sessionPresent":(true|false)/g)
+  assert.equal(connections?.at(-1), '"sessionPresent":false')
 })

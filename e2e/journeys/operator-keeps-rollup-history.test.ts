@@ -8,9 +8,11 @@ import { FILE, FLEET, manifest, startOperatorPlatform, TABLE, tablesOf } from '.
 
 const DAY_MS = 86_400_000
 const EVERY = '1h'
-const STORAGE = 'storage: {ttl: 2d, rollups: [{every: 1h, ttl: 180d}]}'
-const PAYLOAD = 'payload: {acceptPast: 1d}'
-const spec = [STORAGE, PAYLOAD]
+const keeping = (ttl: string) => [
+  `storage: {ttl: ${ttl}, rollups: [{every: 1h, ttl: 180d}]}`,
+  'payload: {acceptPast: 1d}',
+]
+const spec = keeping('1d')
 
 const iso = (ms: number): string => new Date(ms).toISOString()
 
@@ -54,33 +56,33 @@ const generationsReady = (platform: Platform, newest: string) =>
 
 test('expired rows, an added measurement, an invalid view, a truncated and a dropped table: the old rollup rows are equal', async () => {
   await using stack = new AsyncDisposableStack()
-  const platform = await startOperatorPlatform(stack, { manifests: { [FILE]: manifest({ spec }) } })
+  const platform = await startOperatorPlatform(stack, { manifests: { [FILE]: manifest({ spec: keeping('4d') }) } })
   await platform.untilReady(FLEET)
   const nowMs = Date.now()
   const today = Math.floor(nowMs / DAY_MS) * DAY_MS
-  await insert(platform, nowMs - 1.5 * DAY_MS, 130)
-  await until(async () => (await read(platform, nowMs)).length >= 32, {
+  await insert(platform, nowMs - 3.5 * DAY_MS, 330)
+  await until(async () => (await read(platform, nowMs)).length >= 82, {
     what: 'the rollup to hold the rows',
     deadlineMs: 20_000,
   })
   const before = await read(platform, today)
-  assert.ok(before.length >= 12)
+  assert.ok(before.length >= 60)
 
-  // A row of the future makes the older ones outlive the TTL.
-  await platform.sql(
-    `INSERT INTO "${TABLE}" (ts, device, digest, temperature) VALUES ('${iso(today + 2 * DAY_MS + 3_600_000)}', 'r-1', 1, 1.0)`,
-  )
+  // A shorter TTL, and the next row that is written, make the oldest ones expire.
+  platform.apply(FILE, manifest({ spec }))
+  await platform.untilReady(FLEET, { generation: 2 })
+  await insert(platform, nowMs, 1)
   await until(
     async () => {
       const [row] = await platform.sql<{ first: string }>(`SELECT min(ts) first FROM "${TABLE}"`)
-      return Date.parse(row?.first ?? '') >= today
+      return Date.parse(row?.first ?? '') >= nowMs - 2.5 * DAY_MS
     },
     { what: 'the table to have lost its old rows', deadlineMs: 20_000, everyMs: 200 },
   )
   assert.deepEqual(await read(platform, today), before)
 
   platform.apply(FILE, manifest({ spec, measurements: { temperature: 'Double', wind: 'Double' } }))
-  await platform.untilReady(FLEET, { generation: 2 })
+  await platform.untilReady(FLEET, { generation: 3 })
   await generationsReady(platform, `${TABLE}_1h_g2`)
   await platform.untilTold('Updated', /rollup cold_reefers_1h is replaced and kept for its history/)
   assert.deepEqual(await read(platform, today), before)

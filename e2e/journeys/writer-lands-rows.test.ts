@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
+import { startOtlpReceiver } from '../kit/otlp.ts'
 import { until } from '../kit/until.ts'
 import {
   applied,
@@ -14,7 +15,9 @@ import {
 
 const under = await startWriterUnderTest()
 after(() => under[Symbol.asyncDispose]())
-await under.startWriter()
+const otlp = await startOtlpReceiver()
+after(() => otlp[Symbol.asyncDispose]())
+await under.startWriter({ OTLP_ENDPOINT: otlp.endpoint })
 
 test('readings land once, however often they are delivered', async () => {
   const document = await under.makeFleet({ namespace: 'plant', name: 'once' })
@@ -109,4 +112,13 @@ test('batches of a deleted fleet of the same name are refused as a whole', async
   )
   assert.deepEqual([letter.head.reason, letter.head.uid, letter.body], ['foreign_fleet', 'uid-of-the-dead', old])
   assert.equal((await counts(under.questdb, document)).rows, 20)
+})
+
+test('the span of a flush links to the sampled messages in it', async () => {
+  const document = await under.makeFleet({ namespace: 'plant', name: 'traced' })
+  const traceId = '0af7651916cd43dd8448eb211c80319c'
+  const traceLinks = [`00-${traceId}-b7ad6b7169203331-01`]
+  await publish(under.client, document, lines(document.table, 0, 10), { traceLinks })
+  const span = await until(() => otlp.spans.find(({ name }) => name === 'writer flush'), { what: 'the span' })
+  assert.deepEqual([span.service, span.links?.map((link) => link.traceId)], ['fleetloom-writer', [traceId]])
 })

@@ -130,6 +130,7 @@ export const startWriterUnderTest = async (): Promise<WriterUnderTest> => {
       const child = await startChild({
         name: 'writer',
         command: process.execPath,
+        // WRITER_ARGS: flags for node, to profile it
         args: [...(process.env.WRITER_ARGS ?? '').split(' ').filter(Boolean), MAIN],
         env: {
           NATS_URL: natsUrl,

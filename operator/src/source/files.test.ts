@@ -153,7 +153,7 @@ test('a file too large, or a folder named as a file, is told or passed over', as
   await using source = await at.open()
   assert.deepEqual(
     source.refusals().map(({ file, message }) => [file, message]),
-    [['large.yaml', 'is larger than 1048576 bytes; part it into several files']],
+    [['large.yaml', 'is larger than 262144 bytes; part it into several files']],
   )
 })
 

@@ -33,7 +33,7 @@ export const config = z.object({
   readPauseMs: whole.min(1).max(50).default(4).describe('pause between two reads from the broker while it is busy'),
   maxUnackedBytes: whole
     .min(8 * 1024 * 1024)
-    .default(64 * 1024 * 1024)
+    .default(48 * 1024 * 1024)
     .describe('memory of rows that no stream has acknowledged; beyond it, reading pauses'),
   probeMs: whole.min(100).default(5_000).describe('pause between two probes of how far a session is'),
   takeoverPauseMs: whole

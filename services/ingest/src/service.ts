@@ -35,7 +35,11 @@ const sessionOptions = async (
     pacer: new Pacer(config.readPauseMs),
     buffers: new Buffers(),
     tracing: stack.use(
-      createTracing({ service: 'ingest', otlpEndpoint: config.otlpEndpoint, sampleRatio: config.traceSampleRatio }),
+      await createTracing({
+        service: 'ingest',
+        otlpEndpoint: config.otlpEndpoint,
+        sampleRatio: config.traceSampleRatio,
+      }),
     ),
     passwordOf: (user) => sessionPassword(key, user),
   }

@@ -27,7 +27,11 @@ await runProcess({
     const applied = await nats.bucket(buckets.applied)
     const questdb = stack.use(createQuestdb(config))
     const tracing = stack.use(
-      createTracing({ service: 'writer', otlpEndpoint: config.otlpEndpoint, sampleRatio: config.traceSampleRatio }),
+      await createTracing({
+        service: 'writer',
+        otlpEndpoint: config.otlpEndpoint,
+        sampleRatio: config.traceSampleRatio,
+      }),
     )
 
     const memory = new Bounded(config.bufferBytes)

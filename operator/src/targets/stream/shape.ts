@@ -25,12 +25,15 @@ export const STREAM_SETTINGS = {
   allow_direct: true,
 } as const
 
-/** `max_ack_pending` bounds what one writer holds at once: a thousand batches of at most a thousand rows. */
+/**
+ * `ack_wait` is how long the batches of a killed writer wait for the next; the writer extends it while it works on one.
+ * `max_ack_pending` only has to be more than a writer holds, which it bounds itself, by bytes.
+ */
 export const CONSUMER_SETTINGS = {
   ack_policy: 'explicit',
   deliver_policy: 'all',
-  ack_wait: 30_000_000_000,
-  max_ack_pending: 1_000,
+  ack_wait: 15_000_000_000,
+  max_ack_pending: 10_000,
   max_deliver: -1,
 } as const
 

@@ -22,6 +22,8 @@ export type LaneOptions = {
 }
 
 const MAX_IN_FLIGHT = 32
+/** The client holds a copy of what is in flight. */
+const MAX_IN_FLIGHT_BYTES = 4 * 1024 * 1024
 const FIRST_PAUSE_MS = 50
 const LONGEST_PAUSE_MS = 2_000
 
@@ -34,6 +36,7 @@ export class Lane {
   #failed: Entry[] = []
   #barriers: { readonly order: number; readonly reached: () => void }[] = []
   #inFlight = new Set<number>()
+  #inFlightBytes = 0
   #order = 0
   #pauseMs = 0
   #timer: NodeJS.Timeout | undefined
@@ -46,7 +49,7 @@ export class Lane {
 
   /** Whether more should be gathered before the next message, as many are in flight or the stream refuses. */
   get isBusy(): boolean {
-    return this.#pauseMs > 0 || this.#inFlight.size >= MAX_IN_FLIGHT
+    return this.#pauseMs > 0 || this.#isFull(MAX_IN_FLIGHT)
   }
 
   /** Whether the stream has refused and not yet taken a message since. */
@@ -78,20 +81,26 @@ export class Lane {
 
   #pump(): void {
     const limit = this.#pauseMs > 0 ? 1 : MAX_IN_FLIGHT
-    while (this.#timer === undefined && this.#failed.length === 0 && this.#inFlight.size < limit) {
+    while (this.#timer === undefined && this.#failed.length === 0 && !this.#isFull(limit)) {
       const entry = this.#waiting.shift()
       if (entry === undefined) return
       this.#send(entry)
     }
   }
 
+  #isFull(limit: number): boolean {
+    return this.#inFlight.size >= limit || this.#inFlightBytes >= MAX_IN_FLIGHT_BYTES
+  }
+
   #send(entry: Entry): void {
     this.#inFlight.add(entry.order)
+    this.#inFlightBytes += entry.body.length
     this.#options.publisher.send(entry, (fault) => this.#settled(entry, fault))
   }
 
   #settled(entry: Entry, fault: PublishFault | undefined): void {
     this.#inFlight.delete(entry.order)
+    this.#inFlightBytes -= entry.body.length
     if (this.#closed) return
     if (fault) this.#refused(entry, fault)
     else this.#stored(entry)

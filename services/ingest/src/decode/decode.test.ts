@@ -232,6 +232,14 @@ test('both decoders agree on objects of every kind', () => {
   )
 })
 
+test('both decoders agree that a repeated key counts as its last value, whatever that is', () => {
+  for (const last of ['true', 'null', '"x"', '1e3', '1.5']) {
+    object(`{"temperature":1,"ts":${NOW / 1000},"ts":${last}}`)
+    object(`{"temperature":1,"temperature":${last}}`)
+    object(`{"temperature":1,"state":"ok","state":${last}}`)
+  }
+})
+
 test('both decoders agree on scalars of every kind', () => {
   const names = plan.fields.map(({ name }) => name)
   const text = fc.oneof(

@@ -115,17 +115,17 @@ export class FastDecoder {
   #time(message: Message): boolean {
     const kind = this.#scan.kinds[this.#timeSlot]
     this.timed = kind !== KIND.absent
-    this.micros = this.timed ? this.#micros(message.bytes, kind === KIND.text) : message.arrivalMicros
+    this.micros = this.timed ? this.#micros(message.bytes, kind) : message.arrivalMicros
     const age = message.arrivalMicros - this.micros
     return age <= this.#pastMicros && -age <= this.#futureMicros
   }
 
   /** NaN when it is not certain: no comparison with it holds. */
-  #micros(bytes: Buffer, isText: boolean): number {
+  #micros(bytes: Buffer, kind: number | undefined): number {
     const start = this.#scan.starts[this.#timeSlot] as number
     const end = this.#scan.ends[this.#timeSlot] as number
     const { timestampUnit } = this.#plan.document.payload
-    if (isText !== (timestampUnit === 'RFC3339')) return Number.NaN
+    if (kind !== (timestampUnit === 'RFC3339' ? KIND.text : KIND.number)) return Number.NaN
     if (timestampUnit === 'Milliseconds' && end - start === MILLIS_DIGITS) {
       const millis = this.#scan.numbers[this.#timeSlot] as number
       if (Number.isInteger(millis)) return millis * 1000

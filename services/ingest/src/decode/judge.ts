@@ -2,6 +2,7 @@
  * What becomes of a message, whole: topic, size, device, then its content by the reference decoder. The hot path takes only
  * the messages about which there is no doubt; this is asked about all others, and about replayed ones.
  */
+import { MAX_LETTER_BYTES } from '@fleetloom/shared/dead-letters/dead-letter'
 import { shardOf } from '@fleetloom/shared/pipeline/shard'
 import { DeviceHash } from './device.ts'
 import { type Message, payloadBytes } from './message.ts'
@@ -16,6 +17,9 @@ export type Verdict =
   | { readonly kind: 'event' }
   | { readonly kind: 'rejected'; readonly rejection: Rejection }
 
+/** Most that one message on the stream may hold. */
+export const MOST_BYTES = MAX_LETTER_BYTES
+
 const rejected = (rejection: Rejection): Verdict => ({ kind: 'rejected', rejection })
 const device = new DeviceHash()
 
@@ -29,7 +33,7 @@ const checkDevice = (message: Message): Rejection | undefined => {
 }
 
 const checkSize = (plan: Plan, size: number): Rejection | undefined => {
-  const { payloadBytes: most } = plan.document.limits
+  const most = Math.min(plan.document.limits.payloadBytes, MOST_BYTES)
   return size > most ? reject('payload_too_large', '', `${size} bytes, and the limit is ${most}`) : undefined
 }
 
@@ -47,6 +51,8 @@ const judgeEvent = (message: Message): Verdict => {
 const judgeRow = (plan: Plan, message: Message, pattern: TopicPattern): Verdict => {
   const row = pattern.scalar ? decodeScalar(plan, message) : decodeObject(plan, message)
   if ('reason' in row) return rejected(row)
+  const size = Buffer.byteLength(row.line)
+  if (size > MOST_BYTES) return rejected(reject('payload_too_large', '', `its row takes ${size} bytes`))
   const id = message.bytes.toString('latin1', message.deviceStart, message.deviceEnd)
   return { kind: 'row', row, shard: shardOf(id, plan.shards) }
 }

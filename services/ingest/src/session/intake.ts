@@ -6,15 +6,16 @@
 import type { DeadLetter } from '@fleetloom/shared/dead-letters/dead-letter'
 import type { ReplayOutcome } from '@fleetloom/shared/dead-letters/replay'
 import type { FleetDocument } from '@fleetloom/shared/pipeline/fleet-document'
+import { type Logger, messageOf } from '@fleetloom/shared/process/logger'
 import type { Tracing } from '@fleetloom/shared/process/tracing'
 import type { Batch } from '../batch/batch.ts'
 import { DeviceHash } from '../decode/device.ts'
 import { FastDecoder, rowBound } from '../decode/fast.ts'
-import { judge, type Verdict } from '../decode/judge.ts'
-import { messageFrom } from '../decode/message.ts'
+import { judge, MOST_BYTES, type Verdict } from '../decode/judge.ts'
+import { messageFrom, topicText } from '../decode/message.ts'
 import { compilePlan, type Plan } from '../decode/plan.ts'
 import type { Row } from '../decode/reference.ts'
-import type { Rejection } from '../decode/schema.ts'
+import { type Rejection, reject } from '../decode/schema.ts'
 import { matchTopic, type TopicPattern } from '../decode/topic.ts'
 import type { Ticket } from '../mqtt/ack-window.ts'
 import { emptyFrame, type Frame } from '../mqtt/frame.ts'
@@ -28,6 +29,7 @@ export type IntakeOptions = {
   readonly stats: Stats
   readonly watch: Watch
   readonly tracing: Tracing
+  readonly log: Logger
   /** Publishes to a device, if the connection stands. */
   readonly tell: (topic: string, payload: string) => void
 }
@@ -69,14 +71,20 @@ export class Intake {
 
   /** Takes one message; the ticket is done when what became of it is durable. */
   take(frame: Frame): Ticket {
-    const { stats } = this.#options
+    const { stats, log } = this.#options
     // Two messages never share an arrival, so equal ones without a timestamp stay two rows.
     this.#arrivalMicros = Math.max(this.#arrivalMicros + 1, this.#nowMs * 1000)
     frame.arrivalMicros = this.#arrivalMicros
     stats.messages++
     stats.payloadBytes += frame.payloadEnd - frame.payloadStart
     if (frame.dup) stats.redelivered++
-    return this.#quick(frame)?.ticket ?? this.#judged(frame)
+    try {
+      return this.#quick(frame)?.ticket ?? this.#judged(frame)
+    } catch (error) {
+      // A fault of ours must not come back with every redelivery: the message is kept, and the flow goes on.
+      log.error({ err: error, topic: topicText(frame) }, 'a message could not be handled')
+      return this.#setAside(frame, reject('malformed_json', '', `could not be handled: ${messageOf(error)}`))
+    }
   }
 
   /** Takes a dead letter once more, as if it arrived when it first did. */
@@ -97,7 +105,9 @@ export class Intake {
     if (pattern === undefined || !this.#device.take(frame.bytes, frame.deviceStart, frame.deviceEnd)) return undefined
     const { hash, mark } = this.#device
     if (this.#options.watch.rate.count(hash, mark)) this.#exceeded(frame, hash)
-    const batch = this.#options.outlets.batcher.room(hash % this.#plan.shards, rowBound(this.#plan, frame))
+    const bound = rowBound(this.#plan, frame)
+    if (bound > MOST_BYTES) return undefined
+    const batch = this.#options.outlets.batcher.room(hash % this.#plan.shards, bound)
     const decoder = this.#decoder
     const end = pattern.scalar
       ? decoder.scalar(frame, batch.bytes, batch.length)
@@ -128,7 +138,7 @@ export class Intake {
       stats.events++
       return outlets.events.send(this.#plan.document, frame)
     }
-    const batch = outlets.batcher.room(verdict.shard, rowBound(this.#plan, frame))
+    const batch = outlets.batcher.room(verdict.shard, Buffer.byteLength(verdict.row.line))
     const end = batch.length + batch.bytes.write(verdict.row.line, batch.length)
     for (const name of verdict.row.unknown) this.#decoder.learn(name)
     this.#count(frame, batch, end, verdict.row)

@@ -2,10 +2,10 @@
  * Counts messages per device and second in memory that does not grow with the number of devices. Each of a fixed number of
  * cells follows one device, the majority element of those that fall into it (Boyer and Moore, "MJRTY", 1991): a message of that
  * device counts one up, one of another counts one down, and at zero the cell changes hands. So a count is never above the
- * truth, a device is told apart by 46 bits of hash, and one far over the limit is found unless its cell is very crowded.
+ * truth, a device is told apart by 45 bits of hash, and one far over the limit is found unless its cell is very crowded.
  */
 
-const CELLS = 1 << 14
+const CELLS = 1 << 13
 const MAX_NAMED = 32
 
 /** A device over the limit: the most messages counted in one second. */

@@ -72,6 +72,7 @@ export class Session {
       stats: this.stats,
       watch: this.#watch,
       tracing: options.tracing,
+      log,
       tell: (topic, payload) => this.#link.tell(topic, payload),
     })
     this.#link = this.#openLink(namesOf(document.installation).ingestUser(document, index))

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createTracing, parseTraceparent } from './tracing.ts'
+import { parseTraceparent } from './otlp.ts'
+import { createTracing } from './tracing.ts'
 
-test('tracing is off without an endpoint: nothing is sampled and no span is made', () => {
-  const tracing = createTracing({ service: 'x', otlpEndpoint: undefined, sampleRatio: 1 })
+test('tracing is off without an endpoint: nothing is sampled and no span is made', async () => {
+  await using tracing = await createTracing({ service: 'x', otlpEndpoint: undefined, sampleRatio: 1 })
   assert.equal(tracing.sample(), false)
   assert.equal(tracing.span({ name: 'a', startMs: 0 }), '')
 })

@@ -1,0 +1,52 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { until } from '../kit/until.ts'
+import { prepareLoad, untilComplete } from './ingest-load.ts'
+import { batchesOf, metric, startIngestUnderTest } from './ingest-under-test.ts'
+
+const FLEET = { namespace: 'wide', name: 'fleet' }
+
+test('a fleet with two sessions is shared between replicas; with one again nothing is left behind', {
+  timeout: 90_000,
+}, async () => {
+  await using under = await startIngestUnderTest()
+  const ingests = [
+    await under.startIngest('ingest-a', { PROBE_MS: '300' }),
+    await under.startIngest('ingest-c', { PROBE_MS: '300' }),
+  ]
+  const document = await under.makeFleet(FLEET, { sessions: 2 })
+  await until(
+    async () => {
+      const states = await Promise.all([0, 1].map((session) => under.applied(FLEET, session)))
+      return states.every((state) => state?.state === 'Subscribed')
+    },
+    { what: 'both sessions to subscribe', deadlineMs: 20_000 },
+  )
+  const load = await (await prepareLoad(under, document))({ rate: 2_000 })
+  const taken = async () => Promise.all(ingests.map((ingest) => metric(ingest, 'fleetloom_ingest_messages_total')))
+  await until(async () => (await taken()).reduce((sum, n) => sum + n, 0) > 2_000, {
+    what: 'messages',
+    deadlineMs: 20_000,
+  })
+  await until(
+    async () => {
+      const marks = (await batchesOf(under, document)).filter(({ info }) => info.progressMs !== undefined)
+      return new Set(marks.map(({ info, shard }) => `${info.session} ${shard}`)).size === 8
+    },
+    { what: 'a mark of each session in each shard', deadlineMs: 20_000, everyMs: 300 },
+  )
+  const single = { ...document, generation: 2, sessions: 1 }
+  await under.putDocument(single)
+  await under.untilSubscribed(single)
+  await until(
+    async () => {
+      const held = await Promise.all(ingests.map((ingest) => metric(ingest, 'fleetloom_ingest_connected')))
+      return held.reduce((sum, n) => sum + n, 0) === 1
+    },
+    { what: 'the second session to end', deadlineMs: 20_000 },
+  )
+  const before = load.stats().acknowledged
+  await until(() => load.stats().acknowledged > before + 2_000, { what: 'more messages', deadlineMs: 20_000 })
+  const { missing, duplicates } = await untilComplete(under, document, await load.stop())
+  assert.deepEqual([missing, duplicates], [0, 0])
+})
