@@ -7,6 +7,7 @@ import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { namesOf } from '@fleetloom/crds/names'
+import { conditionOf } from '../kit/fleet-status.ts'
 import { type Platform, startPlatform } from '../kit/platform.ts'
 import { until } from '../kit/until.ts'
 import { FORMS, type Form, manifestsOf, registerDevices, SHARED_PREFIXES, startFleetLoad } from './fleets-under-load.ts'
@@ -63,21 +64,65 @@ test('QuestDB away under load: nothing is lost, memory stays small, and the writ
   assertSmall(platform)
 })
 
-test('NATS away under load: the broker queues, a metric tells the time left, and nothing is lost', async () => {
-  await using platform = await startPlatform({ manifests: manifestsOf([form]), sharedPrefixes: SHARED_PREFIXES })
+/** What `/status` says of a condition while it lasts. */
+const observed = async (platform: Platform, type: string): Promise<string | undefined> => {
+  const fleet = (await platform.fleets()).find(({ name }) => name === form.fleet.name)
+  const condition = fleet && conditionOf(fleet, type)
+  return condition?.status === 'True' ? condition.message : undefined
+}
+
+const startWithQueue = (messages: number): Promise<Platform> =>
+  startPlatform({
+    manifests: manifestsOf([form]),
+    sharedPrefixes: SHARED_PREFIXES,
+    mosquitto: { queue: { messages, bytes: 1024 ** 3 } },
+    env: {
+      operator: { BROKER_QUEUE_MESSAGES: String(messages), RESYNC_MS: '2000' },
+      ingest: { BROKER_QUEUE_MESSAGES: String(messages) },
+    },
+  })
+
+test('NATS away under load: the broker queues, a metric and a condition tell the time left, and nothing is lost', async () => {
+  await using platform = await startWithQueue(FULL ? 4_000_000 : 100_000)
   const load = await startWithLoad(platform, NATS_AWAY_MS)
   await sleep(3_000)
   await platform.nats.kill('SIGKILL')
-  await until(
+  const killedMs = performance.now()
+  const metric = until(
     async () => {
       const metrics = await (await fetch(`${platform.ingest.url}/metrics`)).text()
       const seconds = /^fleetloom_ingest_queue_left_seconds\{[^}]*\} (\d[\d.e+]*)$/m.exec(metrics)?.[1]
       return seconds !== undefined && Number(seconds) < 1e6 ? seconds : undefined
     },
-    { what: 'fleetloom_ingest_queue_left_seconds to tell the time left', deadlineMs: NATS_AWAY_MS },
+    { what: 'fleetloom_ingest_queue_left_seconds to tell the time left', deadlineMs: NATS_AWAY_MS + 30_000 },
   )
-  await sleep(NATS_AWAY_MS)
+  const condition = until(() => observed(platform, 'Backlogged'), {
+    what: 'the condition Backlogged',
+    deadlineMs: NATS_AWAY_MS + 30_000,
+  })
+  process.stdout.write(`${await metric} s left; ${await condition}\n`)
+  assert.match(await condition, /the broker holds \d+ messages .+ full in about/)
+  await sleep(Math.max(0, NATS_AWAY_MS - (performance.now() - killedMs)))
   await platform.nats.start()
   await settle(platform, await load.done)
   assertSmall(platform)
+})
+
+test("past the bound of the broker's queue its drop counter is shown", async () => {
+  await using platform = await startWithQueue(3_000)
+  const load = await startWithLoad(platform, 12_000)
+  await sleep(2_000)
+  await platform.nats.kill('SIGKILL')
+  const message = await until(
+    async () => {
+      const text = await observed(platform, 'Backlogged')
+      return text?.includes('has dropped') ? text : undefined
+    },
+    { what: 'the drop counter to be shown', deadlineMs: 60_000 },
+  )
+  assert.match(message, /it has dropped \d+ acknowledged messages since its start/)
+  const metrics = await (await fetch(`${platform.operator.url}/metrics`)).text()
+  assert.match(metrics, /^fleetloom_operator_broker_dropped_messages [1-9]/m)
+  await platform.nats.start()
+  await load.stop()
 })

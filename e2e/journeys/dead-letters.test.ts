@@ -34,23 +34,25 @@ before(async () => {
 })
 after(() => under[Symbol.asyncDispose]())
 
+const letterOf = (bytes: Uint8Array, change: Partial<DeadLetter> = {}): DeadLetter => ({
+  fleet: FLEET,
+  uid: document.uid,
+  generation: 1,
+  device: 'r-1',
+  topic: 'fleets/cold/reefers/r-1/telemetry',
+  stage: 'mqtt',
+  reason: 'wrong_type',
+  field: 'temperature',
+  detail: 'temperature: expected a number',
+  arrivalMs: 1_700_000_000_000,
+  payloadBytes: bytes.length,
+  payloadSha256: createHash('sha256').update(bytes).digest('hex'),
+  ...change,
+})
+
 const put = async (body: string | Uint8Array, change: Partial<DeadLetter> = {}): Promise<number> => {
   const bytes = Buffer.from(body)
-  const letter: DeadLetter = {
-    fleet: FLEET,
-    uid: document.uid,
-    generation: 1,
-    device: 'r-1',
-    topic: 'fleets/cold/reefers/r-1/telemetry',
-    stage: 'mqtt',
-    reason: 'wrong_type',
-    field: 'temperature',
-    detail: 'temperature: expected a number',
-    arrivalMs: 1_700_000_000_000,
-    payloadBytes: bytes.length,
-    payloadSha256: createHash('sha256').update(bytes).digest('hex'),
-    ...change,
-  }
+  const letter = letterOf(bytes, change)
   const subject = names.deadSubject(letter.fleet, letter.reason)
   return (await under.client.js.publish(subject, bytes, { headers: deadLetterHeaders(letter) })).seq
 }
@@ -67,6 +69,17 @@ const asIngest = (answer: (message: Msg) => object): Subscription & Disposable =
   })
   return Object.assign(subscription, { [Symbol.dispose]: () => subscription.unsubscribe() })
 }
+
+test('a letter under this fleet’s subject is this fleet’s, whatever its headers say', async () => {
+  await empty()
+  const headers = deadLetterHeaders(letterOf(Buffer.from('{}'), { fleet: { namespace: 'warm', name: 'ovens' } }))
+  await under.client.js.publish(names.deadSubject(FLEET, 'wrong_type'), '{}', { headers })
+  using _ingest = asIngest(() => ({ outcome: 'stored' }))
+  assert.deepEqual(
+    (await replay({ filter: {} })).results.map(({ outcome }) => outcome),
+    ['stored'],
+  )
+})
 
 test('dead letters are shown with the bytes that were received, by device and by reason', async () => {
   await empty()

@@ -45,18 +45,16 @@ export type FleetDeps = {
 export type FleetFacts = {
   /** The document as it should be in the end, all grants given. */
   readonly want: FleetDocument
-  /** What stands in the pipeline bucket now; moves on as steps write it. */
+  /** What stands in the pipeline bucket, once a step has read it; moves on as steps write it. */
   stored: Stored | undefined
 }
 
 export type FleetWork = Work<DeviceFleetSpec>
 
+/** Reads nothing, so that what can be told is told while NATS is away. */
 export const gatherFacts =
-  ({ documents, names }: FleetDeps) =>
-  async ({ resource }: FleetWork): Promise<FleetFacts> => ({
-    want: compile(resource, names),
-    stored: await documents.read(resource.metadata),
-  })
+  ({ names }: FleetDeps) =>
+  async ({ resource }: FleetWork): Promise<FleetFacts> => ({ want: compile(resource, names), stored: undefined })
 
 /** The refusal of a newer manifest of this fleet, if there is one. */
 export const refusalOf = ({ source }: Pick<FleetDeps, 'source'>, fleet: Ref) =>

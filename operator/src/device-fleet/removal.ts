@@ -34,6 +34,7 @@ const ownDocument = ({ stored, want }: FleetFacts): FleetDocument | undefined =>
 const revoke =
   (deps: FleetDeps): RemovalStep =>
   async (work, facts) => {
+    facts.stored = await deps.documents.read(facts.want)
     const document = ownDocument(facts)
     if (!document) return
     const { generation } = facts.want

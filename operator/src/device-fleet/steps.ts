@@ -102,7 +102,9 @@ const sessions = (deps: FleetDeps): FleetStep => ({
   condition: 'BrokerReady',
   after: ['Accepted', 'DatabaseReady', 'StreamReady'],
   run: async (work, facts) => {
-    const { stored, want } = facts
+    const { want } = facts
+    const stored = await deps.documents.read(want)
+    facts.stored = stored
     const grants = remainingGrants(facts)
     if (stored && !isDeepStrictEqual(grants, stored.document.grants)) {
       await publish(deps, work, facts, { ...stored.document, grants })

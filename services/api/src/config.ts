@@ -1,4 +1,4 @@
-import { commonConfig, natsConfig } from '@fleetloom/shared/process/config'
+import { commonConfig, holdsNoPassword, natsConfig } from '@fleetloom/shared/process/config'
 import { z } from 'zod'
 
 export const apiConfig = z.object({
@@ -8,7 +8,7 @@ export const apiConfig = z.object({
   httpPort: z.coerce.number().int().min(0).max(65535).default(8080).describe('its port; 0 takes a free one'),
   mqttUrl: z
     .url({ protocol: /^mqtts?$/ })
-    .refine((url) => !new URL(url).password, 'holds a password, which belongs into MQTT_PASSWORD_FILE')
+    .refine(holdsNoPassword, 'holds a password, which belongs into MQTT_PASSWORD_FILE')
     .default('mqtt://127.0.0.1:1883')
     .describe('MQTT broker, mqtt:// or mqtts://'),
   mqttUser: z.string().default('fleetloom_api').describe('MQTT user that administers accounts; one per replica'),

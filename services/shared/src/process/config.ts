@@ -28,9 +28,18 @@ export const commonConfig = {
   traceSampleRatio: z.coerce.number().min(0).max(1).default(0.001).describe('share of messages to trace, 0..1'),
 } as const
 
+const URL_PASSWORD = /:\/\/[^@/]*:[^@/]*@/
+
+/** Whether no URL in the text holds a password: URLs stand in logs and in answers of the open `/readyz`. */
+export const holdsNoPassword = (text: string): boolean => !URL_PASSWORD.test(text)
+
 /** Fields of a process that talks to NATS. */
 export const natsConfig = {
-  natsUrl: z.string().default('nats://127.0.0.1:4222').describe('NATS servers, comma separated'),
+  natsUrl: z
+    .string()
+    .refine(holdsNoPassword, 'holds a password, which belongs into NATS_PASSWORD_FILE')
+    .default('nats://127.0.0.1:4222')
+    .describe('NATS servers, comma separated'),
   natsUser: z.string().optional().describe('NATS user'),
   natsPasswordFile: z.string().optional().describe('file that holds the NATS password'),
 } as const
@@ -54,7 +63,7 @@ export const readConfig = <Shape extends z.ZodRawShape>(
   if (parsed.success) return parsed.data
   const faults = parsed.error.issues.map((issue) => {
     const key = String(issue.path[0])
-    const value = env[envName(key)]
+    const value = env[envName(key)]?.replaceAll(new RegExp(URL_PASSWORD, 'g'), '://…@')
     return `${envName(key)}${value === undefined ? '' : `=${JSON.stringify(value)}`}: ${value === undefined ? 'is required' : issue.message}`
   })
   throw new ConfigError(`wrong configuration: ${faults.join('; ')}`)
