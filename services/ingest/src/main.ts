@@ -1,5 +1,4 @@
 /** Takes devices' messages from the MQTT broker, checks them and puts them on their fleet's stream. */
-import './small-heap.ts'
 import { connectNats } from '@fleetloom/shared/nats'
 import { processRoutes, serveHttp } from '@fleetloom/shared/process/http'
 import { runProcess } from '@fleetloom/shared/process/run'

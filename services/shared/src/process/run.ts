@@ -3,6 +3,7 @@
  * `start` is closed in reverse order before the process exits with 0; a fault at start or a background failure exits with 1
  * after one line.
  */
+import './small-heap.ts'
 import { once } from 'node:events'
 import { collectDefaultMetrics, Registry } from 'prom-client'
 import type { z } from 'zod'

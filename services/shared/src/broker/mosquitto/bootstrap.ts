@@ -97,7 +97,7 @@ autosave_interval ${autosaveSeconds}
 # acknowledges them all the same, and counts ($SYS/broker/publish/messages/dropped).
 max_queued_messages ${queue.messages}
 max_queued_bytes ${queue.bytes}
-# As many unacknowledged messages as the receiver asks for (MQTT 5 Receive Maximum).
+# As many unacknowledged messages as the receiver asks for; with a backlog this version sends more, and ingest holds the bound.
 max_inflight_messages 0
 # Payloads up to 1 MiB reach ingest, which answers for them; beyond it the broker ends the connection.
 max_packet_size 1114112
