@@ -52,6 +52,12 @@ export const ensureSurroundings = async ({ nats, broker, names, log }: Surroundi
 type Surroundings = Pick<Servers, 'nats' | 'broker'> & { readonly names: Names; readonly log: Logger }
 type Servers = { readonly source: Source; readonly nats: Nats; readonly broker: Broker; readonly database: Questdb }
 
+/** A topic that was freed may be what another fleet waits for. */
+const lookAtConflicts = async (source: Source, onChange: (fleet: Ref) => void): Promise<void> => {
+  for (const { metadata, status } of await source.list('DeviceFleet'))
+    if (status?.conditions.some(({ reason }) => reason === 'TopicConflict')) onChange(metadata)
+}
+
 /** Everything a fleet needs; `onChange` is told which fleet to look at again. */
 export const fleetDeps = async (
   { config, log, registry: metrics, stack }: Context,
@@ -70,7 +76,11 @@ export const fleetDeps = async (
   const platformKey = await readFile(config.platformKeyFile)
   const bounds = { messages: config.brokerQueueMessages, bytes: config.brokerQueueBytes }
   const onPut = (key: string, value: Uint8Array) => claims.onPut(key, value)
-  stack.use(await followBucket({ kv: pipeline, log, onPut, onDelete: (key) => claims.onDelete(key) }))
+  const onFreed = (key: string): void => {
+    claims.onDelete(key)
+    lookAtConflicts(servers.source, onChange).catch((error) => log.warn(messageOf(error)))
+  }
+  stack.use(await followBucket({ kv: pipeline, log, onPut, onDelete: onFreed }))
   const onReport = (key: string, value: Uint8Array) => appliedIndex.onPut(key, value)
   stack.use(await followBucket({ kv: applied, log, onPut: onReport, onDelete: (key) => appliedIndex.onDelete(key) }))
   stack.use(await followDevices({ kv: devices, log, onDevice: ({ record }) => deviceIndex.put(record) }))
