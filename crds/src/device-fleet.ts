@@ -251,10 +251,16 @@ const storage = z
       .describe('What becomes of the tables when the fleet is deleted. Retain keeps them, rollups included.'),
   })
   .meta(
-    rules([
-      `${celMs('self.ttl')} % ${partitionMs}[self.partitionBy] == 0`,
-      'ttl must be a whole multiple of partitionBy: whole days for Day, weeks (w) for Week',
-    ]),
+    rules(
+      [
+        `${celMs('self.ttl')} % ${partitionMs}[self.partitionBy] == 0`,
+        'ttl must be a whole multiple of partitionBy: whole days for Day, weeks (w) for Week',
+      ],
+      [
+        "self.partitionBy != 'Hour' || self.rollups.all(rollup, rollup.every.endsWith('m') || rollup.every == '1h')",
+        'a rollup step must not span partitions, or it loses its first part when the first of them expires: with partitionBy Hour every must be at most 1h',
+      ],
+    ),
   )
   .prefault({})
   .describe('How readings are kept in the database.')

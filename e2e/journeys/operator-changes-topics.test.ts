@@ -8,9 +8,7 @@ import { FILE, FLEET, manifest, names, startOperatorPlatform, TABLE } from './op
 const telemetry = (last: string) => [`topics: {telemetry: ["fleets/{namespace}/{fleet}/{device}/${last}"]}`]
 const READINGS = 200
 
-test('readings acknowledged on an old topic are in the database though ingest was away during the change', {
-  todo: 'old topics must stay in the document until they are empty',
-}, async () => {
+test('readings acknowledged on an old topic are in the database though ingest was away during the change', async () => {
   await using stack = new AsyncDisposableStack()
   const platform = await startOperatorPlatform(stack, { manifests: { [FILE]: manifest() } })
   await platform.untilReady(FLEET)

@@ -21,6 +21,7 @@ import type { Questdb } from './targets/database/questdb-http.ts'
 import { AppliedIndex } from './targets/pipeline/applied-index.ts'
 import { Claims } from './targets/pipeline/claims.ts'
 import { documentsIn } from './targets/pipeline/documents.ts'
+import { DrainWatch } from './targets/pipeline/drained.ts'
 import { ensurePlatform } from './targets/stream/platform.ts'
 
 type Context = ProcessContext<Config>
@@ -92,6 +93,7 @@ export const fleetDeps = async (
     passwordOf: (user) => sessionPassword(platformKey, user),
     documents: documentsIn(pipeline),
     claims,
+    drains: new DrainWatch(nats.js, Date.now),
     applied: appliedIndex,
     appliedBucket: applied,
     devices: deviceIndex,

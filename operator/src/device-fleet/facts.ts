@@ -17,6 +17,7 @@ import type { AppliedIndex } from '../targets/pipeline/applied-index.ts'
 import type { Claims } from '../targets/pipeline/claims.ts'
 import { compile } from '../targets/pipeline/compile.ts'
 import type { Documents, Stored } from '../targets/pipeline/documents.ts'
+import type { DrainWatch } from '../targets/pipeline/drained.ts'
 import type { BrokerQueue } from './backlog.ts'
 import type { DeviceIndex } from './device-index.ts'
 
@@ -31,6 +32,7 @@ export type FleetDeps = {
   readonly passwordOf: SessionPassword
   readonly documents: Documents
   readonly claims: Claims
+  readonly drains: DrainWatch
   readonly applied: AppliedIndex
   /** The applied bucket, to clear a removed fleet's reports. */
   readonly appliedBucket: KV

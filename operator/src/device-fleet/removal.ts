@@ -19,8 +19,8 @@ import { sessionUsers } from '../targets/broker/sessions.ts'
 import { databaseRemoval } from '../targets/database/database-target.ts'
 import { databaseWant } from '../targets/database/shape.ts'
 import { NO_GRANTS } from '../targets/pipeline/compile.ts'
-import { INSTALLATION_KEY } from '../targets/stream/shape.ts'
-import { orAbsent } from '../targets/stream/stream-target.ts'
+import { INSTALLATION_KEY, streamWant } from '../targets/stream/shape.ts'
+import { orAbsent, streamTarget } from '../targets/stream/stream-target.ts'
 import type { FleetDeps, FleetFacts, FleetWork } from './facts.ts'
 
 type RemovalStep = NonNullable<KindDefinition<DeviceFleetSpec, FleetFacts>['removal']>[number]
@@ -38,9 +38,11 @@ const revoke =
     const document = ownDocument(facts)
     if (!document) return
     const { generation } = facts.want
-    const draining = { ...document, generation, grants: NO_GRANTS }
-    await convergeDevices(deps, work, draining)
-    facts.stored = await deps.documents.write({ ...draining, phase: 'Draining' }, facts.stored)
+    const revoked = { ...document, generation, grants: NO_GRANTS }
+    // The document first: a device that is registered meanwhile gets what the document grants.
+    facts.stored = await deps.documents.write(revoked, facts.stored)
+    await convergeDevices(deps, work, revoked)
+    facts.stored = await deps.documents.write({ ...revoked, phase: 'Draining' }, facts.stored)
   }
 
 const drainIngest =
@@ -59,8 +61,12 @@ const drainIngest =
 
 const drainWriter =
   ({ nats, names }: FleetDeps): RemovalStep =>
-  async ({ resource: { metadata } }, facts) => {
+  async (work, facts) => {
     if (!ownDocument(facts)) return
+    const { metadata, spec } = work.resource
+    // A stream or consumer that was lost is made again, so that nothing unread is taken for written.
+    const want = streamWant(metadata, metadata.uid, spec, names)
+    await converge(work, 'StreamReady', streamTarget(nats.jsm), want)
     const consumer = await orAbsent(nats.jsm.consumers.info(names.stream(metadata), WRITER_CONSUMER))
     const left = (consumer?.num_pending ?? 0) + (consumer?.num_ack_pending ?? 0)
     if (left > 0)
@@ -125,9 +131,10 @@ const removeDevices =
   }
 
 const forget =
-  ({ claims, applied, appliedBucket, forecasts }: FleetDeps): RemovalStep =>
+  ({ claims, drains, applied, appliedBucket, forecasts }: FleetDeps): RemovalStep =>
   async ({ resource: { metadata } }) => {
     await claims.release(metadata, [])
+    drains.forget(metadata)
     forecasts.delete(label(metadata))
     for (const key of applied.keysOf(metadata)) await appliedBucket.delete(key)
   }

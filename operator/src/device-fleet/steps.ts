@@ -23,7 +23,7 @@ import { convergeDevices } from '../targets/broker/devices.ts'
 import { convergeSessions } from '../targets/broker/sessions.ts'
 import { databaseTarget } from '../targets/database/database-target.ts'
 import { databaseWant } from '../targets/database/shape.ts'
-import { NO_GRANTS, narrowed } from '../targets/pipeline/compile.ts'
+import { NO_GRANTS, narrowed, withTopicsOf } from '../targets/pipeline/compile.ts'
 import { differenceOf } from '../targets/pipeline/documents.ts'
 import { streamWant } from '../targets/stream/shape.ts'
 import { streamTarget } from '../targets/stream/stream-target.ts'
@@ -98,20 +98,25 @@ const publish = async (deps: FleetDeps, work: FleetWork, facts: FleetFacts, docu
 const remainingGrants = ({ stored, want }: FleetFacts): FleetDocument['grants'] =>
   stored && stored.document.uid === want.uid ? narrowed(stored.document.grants, want.grants) : NO_GRANTS
 
+/** The fleet's own document as it stands. */
+const ownStored = ({ stored, want }: FleetFacts): FleetDocument | undefined =>
+  stored?.document.uid === want.uid ? stored.document : undefined
+
+/** What ingest should listen to now: the old topics too, until `trim` finds them empty. */
+const listening = (facts: FleetFacts): FleetDocument => withTopicsOf(facts.want, ownStored(facts) ?? facts.want)
+
 const sessions = (deps: FleetDeps): FleetStep => ({
   condition: 'BrokerReady',
   after: ['Accepted', 'DatabaseReady', 'StreamReady'],
   run: async (work, facts) => {
-    const { want } = facts
-    const stored = await deps.documents.read(want)
+    const stored = await deps.documents.read(facts.want)
     facts.stored = stored
     const grants = remainingGrants(facts)
     if (stored && !isDeepStrictEqual(grants, stored.document.grants)) {
       await publish(deps, work, facts, { ...stored.document, grants })
       await convergeDevices(deps, work, { ...stored.document, grants })
     }
-    const old = stored && stored.document.uid === want.uid ? [stored.document] : []
-    await convergeSessions(deps, work, [want, ...old])
+    await convergeSessions(deps, work, [listening(facts)])
     return undefined
   },
 })
@@ -121,7 +126,7 @@ const pipeline = (deps: FleetDeps): FleetStep => ({
   after: ['Accepted', 'DatabaseReady', 'StreamReady', 'BrokerReady'],
   run: async (work, facts) => {
     const { want } = facts
-    await publish(deps, work, facts, { ...want, grants: remainingGrants(facts) })
+    await publish(deps, work, facts, { ...listening(facts), grants: remainingGrants(facts) })
     const missing = deps.applied.sessionsWithout(
       want,
       want.sessions,
@@ -133,17 +138,33 @@ const pipeline = (deps: FleetDeps): FleetStep => ({
         `ingest has not subscribed for generation ${want.generation} yet (session ${missing.join(', ')}); is ingest running?`,
         INGEST_RETRY_MS,
       )
-    await publish(deps, work, facts, want)
+    await publish(deps, work, facts, listening(facts))
     return undefined
   },
 })
+
+const TRIM_RETRY_MS = 2_000
 
 const devices = (deps: FleetDeps): FleetStep => ({
   condition: 'BrokerReady',
   after: ['Accepted', 'PipelineReady'],
   run: async (work, { want }) => {
-    await convergeSessions(deps, work, [want])
     await convergeDevices(deps, work, want)
+    deps.drains.aclsAreIn(want)
+    return undefined
+  },
+})
+
+/** Old topics go once nothing can arrive on them any more; only then may another fleet claim them. */
+const trim = (deps: FleetDeps): FleetStep => ({
+  condition: 'PipelineReady',
+  after: ['PipelineReady', 'BrokerReady'],
+  run: async (work, facts) => {
+    const { want } = facts
+    const hasOld = !isDeepStrictEqual(ownStored(facts)?.topics, want.topics)
+    if (hasOld && !(await deps.drains.isDrained(want))) return { againMs: TRIM_RETRY_MS }
+    await publish(deps, work, facts, want)
+    await convergeSessions(deps, work, [want])
     const freed = await deps.claims.release(want, claimsOf(work.resource.spec, want))
     const changes = freed.map(
       (filter) => ({ reason: 'Removed', message: `claim on ${filter}`, expected: true }) as const,
@@ -155,4 +176,4 @@ const devices = (deps: FleetDeps): FleetStep => ({
 
 /** In the order in which they run. */
 export const fleetSteps = (deps: FleetDeps): readonly FleetStep[] =>
-  [accepted, database, stream, sessions, pipeline, devices, notRefused].map((step) => step(deps))
+  [accepted, database, stream, sessions, pipeline, devices, trim, notRefused].map((step) => step(deps))

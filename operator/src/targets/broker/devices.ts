@@ -53,15 +53,27 @@ const restore = async ({ accounts, registry }: Deps, { username, acl }: AccountC
 
 const removeOrphan = async ({ accounts, registry }: Deps, { username }: AccountChange): Promise<boolean> => {
   const named = deviceOfUser(username)
-  if (!named || (await registry.get(named.namespace, named.device))) return false
+  const entry = named && (await registry.read(named.namespace, named.device))
+  // Without a tombstone nobody asked for it to go: the registry may have been lost.
+  if (entry?.record.removedAt === undefined) return false
   await accounts.write((broker) => broker.remove([username]))
   return true
+}
+
+/** Whether the registry still says of a device what this change follows from: disabled devices have no rights. */
+const isCurrent = async ({ registry }: Deps, { username, action, acl }: AccountChange): Promise<boolean> => {
+  const named = deviceOfUser(username)
+  const entry = named && (await registry.get(named.namespace, named.device))
+  if (!entry) return false
+  const givesRights = action === 'enable' || acl.publish.length + acl.subscribe.length > 0
+  return !(givesRights && entry.record.disabled)
 }
 
 /** Makes one change; false when there turned out to be nothing to do. */
 const applyOne = async (deps: Deps, change: AccountChange): Promise<boolean> => {
   if (change.action === 'create') return restore(deps, change)
   if (change.action === 'remove') return removeOrphan(deps, change)
+  if (!(await isCurrent(deps, change))) return false
   await deps.accounts.write(async (broker) => {
     await broker.setDisabled(change.username, change.action === 'disable')
     return []
@@ -83,7 +95,9 @@ export const convergeDevices = async <Spec>(deps: Deps, work: Work<Spec>, docume
   const canCreate = ({ username }: AccountChange) => deps.broker.acceptsHashes && lost.has(username)
   const planned = planAccounts(wanted, have).filter((change) => change.action !== 'create' || canCreate(change))
   const acls = planned.filter(({ action }) => action === 'set-acl')
-  for (const chunk of chunks(acls, CHUNK)) {
+  for (const some of chunks(acls, CHUNK)) {
+    const current = await Promise.all(some.map((change) => isCurrent(deps, change)))
+    const chunk = some.filter((_, i) => current[i])
     await deps.accounts.write((broker) => broker.setAcl(chunk))
     await report(work, 'BrokerReady', 'broker', chunk)
   }

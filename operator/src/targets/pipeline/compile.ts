@@ -63,3 +63,15 @@ export const narrowed = (now: Grants, wanted: Grants): Grants => ({
   publish: now.publish.filter((pattern) => wanted.publish.includes(pattern)),
   subscribe: now.subscribe.filter((pattern) => wanted.subscribe.includes(pattern)),
 })
+
+const union = (a: readonly string[], b: readonly string[]): string[] => [...new Set([...a, ...b])]
+
+/** The wanted document with the topics of both: ingest listens to the old ones as long as the broker may hold something of them. */
+export const withTopicsOf = (want: FleetDocument, old: FleetDocument): FleetDocument => ({
+  ...want,
+  topics: {
+    telemetry: union(want.topics.telemetry, old.topics.telemetry),
+    events: union(want.topics.events, old.topics.events),
+    errors: want.topics.errors,
+  },
+})
