@@ -14,7 +14,7 @@ import type { FleetDocument } from '@fleetloom/shared/pipeline/fleet-document'
 import { converge, report } from '../loop/converge.ts'
 import { Waiting } from '../loop/errors.ts'
 import type { KindDefinition } from '../loop/kind.ts'
-import { convergeDevices } from '../targets/broker/devices.ts'
+import { convergeDevices, sweepOrphans } from '../targets/broker/devices.ts'
 import { sessionUsers } from '../targets/broker/sessions.ts'
 import { databaseRemoval } from '../targets/database/database-target.ts'
 import { databaseWant } from '../targets/database/shape.ts'
@@ -119,15 +119,15 @@ const removeTables =
   }
 
 const removeDevices =
-  ({ devices, accounts, registry }: FleetDeps): RemovalStep =>
+  (deps: FleetDeps): RemovalStep =>
   async (work) => {
-    const { metadata } = work.resource
-    const records = devices.of(metadata)
-    if (records.length === 0) return
+    const { devices, accounts, registry } = deps
+    const records = devices.of(work.resource.metadata)
     for (const { namespace, device } of records) await registry.remove({ namespace, device })
     const users = records.map(({ namespace, device }) => deviceUser(namespace, device))
-    await accounts.write((broker) => broker.remove(users))
-    await told(work, 'broker', `${records.length} devices`)
+    if (users.length > 0) await accounts.write((broker) => broker.remove(users))
+    if (users.length > 0) await told(work, 'broker', `${users.length} devices`)
+    await sweepOrphans(deps, work)
   }
 
 const forget =

@@ -98,11 +98,18 @@ export const convergeDevices = async <Spec>(deps: Deps, work: Work<Spec>, docume
   for (const some of chunks(acls, CHUNK)) {
     const current = await Promise.all(some.map((change) => isCurrent(deps, change)))
     const chunk = some.filter((_, i) => current[i])
+    if (chunk.length === 0) continue
     await deps.accounts.write((broker) => broker.setAcl(chunk))
     await report(work, 'BrokerReady', 'broker', chunk)
   }
-  const others = planned.filter(({ action }) => action !== 'set-acl')
-  for (const change of [...others, ...orphansOf(deps, document.namespace, have)])
+  for (const change of planned.filter(({ action }) => action !== 'set-acl'))
+    if (await applyOne(deps, change)) await report(work, 'BrokerReady', 'broker', [change])
+  await sweepOrphans(deps, work)
+}
+
+/** Removes the namespace's accounts whose devices were removed: what a crash between registry and broker leaves. */
+export const sweepOrphans = async <Spec>(deps: Deps, work: Work<Spec>): Promise<void> => {
+  for (const change of orphansOf(deps, work.resource.metadata.namespace, await deps.accounts.get()))
     if (await applyOne(deps, change)) await report(work, 'BrokerReady', 'broker', [change])
 }
 
