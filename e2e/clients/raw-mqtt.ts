@@ -13,7 +13,8 @@ export type RawLogin = {
 }
 
 export type RawSession = AsyncDisposable & {
-  readonly send: (packet: Packet) => void
+  /** Sends a packet, or its first `bytes`. */
+  readonly send: (packet: Packet, bytes?: number) => void
   /** Packets received so far, the oldest first; read packets are taken out. */
   readonly received: Packet[]
   readonly isClosed: () => boolean
@@ -32,7 +33,8 @@ export const openRaw = async ({ port, version, clientId, username, password }: R
   socket.on('close', () => {
     closed = true
   })
-  const send = (packet: Packet): void => void socket.write(mqtt.generate(packet, { protocolVersion: version }))
+  const send = (packet: Packet, bytes?: number): void =>
+    void socket.write(mqtt.generate(packet, { protocolVersion: version }).subarray(0, bytes))
   send({
     cmd: 'connect',
     protocolVersion: version,
