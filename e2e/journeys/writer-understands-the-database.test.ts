@@ -62,6 +62,7 @@ test('a column or table that the operator has yet to make blames no row, and wor
   await server.sql(`ALTER TABLE ${TABLE} ADD COLUMN late DOUBLE`)
   assert.deepEqual(await write(row('late=1.5')), { kind: 'accepted' }, 'over a connection that does not remember')
   await server.sql(`DROP TABLE ${TABLE}`)
+  client.renew()
   assert.equal((await write(row('a=1.5'))).kind, 'unavailable')
   await create(TABLE, 'BYPASS WAL')
   assert.equal((await write(row('a=1.5'))).kind, 'unavailable')

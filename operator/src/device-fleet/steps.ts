@@ -26,7 +26,7 @@ import { databaseWant } from '../targets/database/shape.ts'
 import { NO_GRANTS, narrowed, withTopicsOf } from '../targets/pipeline/compile.ts'
 import { differenceOf } from '../targets/pipeline/documents.ts'
 import { streamWant } from '../targets/stream/shape.ts'
-import { streamTarget } from '../targets/stream/stream-target.ts'
+import { forgetProgress, streamTarget } from '../targets/stream/stream-target.ts'
 import { type FleetDeps, type FleetFacts, type FleetWork, refusalOf } from './facts.ts'
 
 export type FleetStep = Step<DeviceFleetSpec, FleetFacts>
@@ -62,12 +62,18 @@ const notRefused = (deps: FleetDeps): FleetStep => ({
   },
 })
 
-const database = ({ database: db, names, now }: FleetDeps): FleetStep => ({
+/**
+ * A table that is made anew is filled with what the stream still holds: the writer's consumer goes first, and the stream's step
+ * makes it again from the first message. In this order a crash in between loses nothing.
+ */
+const database = ({ database: db, nats, names, now }: FleetDeps): FleetStep => ({
   condition: 'DatabaseReady',
   after: ['Accepted'],
   run: async (work) => {
     const { metadata, spec } = work.resource
-    await converge(work, 'DatabaseReady', databaseTarget(db, now), databaseWant(metadata, metadata.uid, spec, names))
+    const beforeTable = () => forgetProgress(nats.jsm, streamWant(metadata, metadata.uid, spec, names))
+    const target = databaseTarget({ db, now, beforeTable })
+    await converge(work, 'DatabaseReady', target, databaseWant(metadata, metadata.uid, spec, names))
     return undefined
   },
 })

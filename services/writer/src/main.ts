@@ -45,7 +45,7 @@ await runProcess({
     }
 
     const ownership = stack.use(await joinOwnership({ kv: applied, service: 'writer', replica, log }))
-    const parts = { nats, write, currentUid, memory, reporter, metrics, tracing, log }
+    const parts = { nats, write, renew: questdb.renew, currentUid, memory, reporter, metrics, tracing, log }
     const fleets = stack.use(new Fleets(parts, ownership))
     stack.use(
       await followFleets({

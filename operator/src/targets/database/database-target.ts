@@ -28,11 +28,19 @@ const confirmed = async (db: Questdb, query: string, message: string): Promise<v
   throw new Waiting('WaitingForTarget', `QuestDB has not applied this yet: ${message}`, 2_000)
 }
 
-export const databaseTarget = (db: Questdb, now: () => number): DatabaseTarget => ({
+export type DatabaseTools = {
+  readonly db: Questdb
+  readonly now: () => number
+  /** Called before the table is made, so that what fills it starts from the beginning. */
+  readonly beforeTable: () => Promise<void>
+}
+
+export const databaseTarget = ({ db, now, beforeTable }: DatabaseTools): DatabaseTarget => ({
   name: 'database',
   read: (want) => readDatabase(db, want, now()),
   plan: planDatabase,
-  apply: async (_, { sql, confirm, message }) => {
+  apply: async (_, { sql, confirm, message, makesTable }) => {
+    if (makesTable) await beforeTable()
     await runAll(db, sql)
     if (confirm !== undefined) await confirmed(db, confirm, message)
   },

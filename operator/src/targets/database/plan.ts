@@ -108,6 +108,7 @@ const markOf = (want: DatabaseWant, table: string) => ({ ...want.fleet, uid: wan
 const createTable = (want: DatabaseWant): SqlChange => ({
   reason: 'Created',
   message: `table ${want.table}`,
+  makesTable: true,
   sql: [
     markSql(want.marksTable, markOf(want, want.table)),
     createTableSql({

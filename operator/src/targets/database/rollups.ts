@@ -24,6 +24,8 @@ export type SqlChange = {
   readonly message: string
   readonly expected?: boolean
   readonly sql: readonly string[]
+  /** It makes the table into which readings are written. */
+  readonly makesTable?: true
   /** A query that gives a row once the change can be seen: QuestDB applies some changes behind its answer. */
   readonly confirm?: string
 }

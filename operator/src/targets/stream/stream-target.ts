@@ -6,7 +6,7 @@
 import { type ConsumerInfo, JetStreamApiError, type JetStreamManager, type StreamInfo } from '@nats-io/jetstream'
 import type { Target } from '../../loop/converge.ts'
 import { planStream, type StreamChange } from './plan.ts'
-import { CONSUMER_SETTINGS, STREAM_SETTINGS, type StreamHave, type StreamWant } from './shape.ts'
+import { CONSUMER_SETTINGS, INSTALLATION_KEY, STREAM_SETTINGS, type StreamHave, type StreamWant } from './shape.ts'
 
 const NOT_FOUND = new Set([10059, 10014])
 const NO_CAPACITY = 10047
@@ -47,6 +47,16 @@ const explained = async (jsm: JetStreamManager, want: StreamWant, error: unknown
   return new NoCapacity(
     `NATS can't reserve ${gibibytes(want.maxBytes)} for stream ${want.name}: ${text}; raise max_file_store of nats-server, or lower spec.stream.maxBytes here or elsewhere`,
   )
+}
+
+/** Deletes the writer's consumer, if the stream is ours: the one that follows reads the stream from its beginning. */
+export const forgetProgress = async (
+  jsm: JetStreamManager,
+  { name, metadata, consumer }: StreamWant,
+): Promise<void> => {
+  const stream = await orAbsent(jsm.streams.info(name))
+  if (stream?.config.metadata?.[INSTALLATION_KEY] !== metadata[INSTALLATION_KEY]) return
+  await orAbsent(jsm.consumers.delete(name, consumer.name))
 }
 
 const haveOf = (stream: StreamInfo | undefined, consumer: ConsumerInfo | undefined): StreamHave => ({

@@ -36,6 +36,7 @@ export class FleetWriter implements AsyncDisposable {
   #bound = false
   #failures = 0
   #landedMs: number | undefined
+  #deliverySeq = Number.POSITIVE_INFINITY
   #stopping = false
 
   constructor(parts: WriterParts, document: FleetDocument) {
@@ -134,6 +135,7 @@ export class FleetWriter implements AsyncDisposable {
     const { messages } = collected
     if (messages.length === 0) return
     this.#landedMs ??= messages[0]?.storedMs
+    if (this.#startsOver(messages)) this.#parts.renew()
     const working = setInterval(() => {
       for (const message of messages) message.working()
     }, WORKING_MS)
@@ -141,6 +143,16 @@ export class FleetWriter implements AsyncDisposable {
     const flushed = await flush(messages, this.#document, this.#tools())
     clearInterval(working)
     this.#note(collected, flushed, startMs)
+  }
+
+  /** Whether the consumer is new to us: the operator makes it anew with the table. */
+  #startsOver(messages: Collected['messages']): boolean {
+    let startsOver = false
+    for (const { deliverySeq } of messages) {
+      startsOver ||= deliverySeq <= this.#deliverySeq
+      this.#deliverySeq = deliverySeq
+    }
+    return startsOver
   }
 
   #tools(): Parameters<typeof flush>[2] {

@@ -12,6 +12,8 @@ export type WriterParts = {
   readonly nats: Nats
   /** Writes rows of one table as one transaction; waits its turn among the requests of the process. */
   readonly write: (bodies: readonly Uint8Array[], target: Target) => Promise<Answer>
+  /** Gives up the connections to the database, which may know a table that is no more. */
+  readonly renew: () => void
   /** UID of a fleet as it stands in the pipeline bucket now. */
   readonly currentUid: (fleet: Ref) => Promise<string | undefined>
   /** Bound of the bytes in memory. */

@@ -17,6 +17,12 @@ export type QuestdbSettings = {
 export type Questdb = Disposable & {
   /** Writes rows of one table as one transaction. Never rejects: what goes wrong is in the answer. */
   write(bodies: readonly Uint8Array[], target: Target): Promise<Answer>
+  /**
+   * Gives up every connection once its request is answered. To be called before rows go to a table that may have been made anew.
+   * *Measured on 9.3.1*: after DROP TABLE, a connection that had written to it accepts one more request for that table and loses its
+   * rows, even when a table of that name was made in between.
+   */
+  renew(): void
   /** Resolves when the server takes our credentials and answers a query; rejects with the reason. */
   ping(): Promise<void>
 }
@@ -56,12 +62,18 @@ const basicAuth = async ({ questdbUser, questdbPasswordFile }: QuestdbSettings):
   return { authorization: `Basic ${Buffer.from(`${questdbUser}:${password}`).toString('base64')}` }
 }
 
+/** Closes what is idle, and each other connection when its request is over. */
+const retire = (agent: http.Agent): void => {
+  agent.maxFreeSockets = 0
+  for (const sockets of Object.values(agent.freeSockets)) for (const socket of sockets ?? []) socket.destroy()
+}
+
 export const createQuestdb = (settings: QuestdbSettings): Questdb => {
   const base = settings.questdbUrl.replace(/\/$/, '')
   const writeUrl = new URL(`${base}/write?precision=n`)
   const pingUrl = new URL(`${base}/exec?query=SELECT%201`)
   const module = writeUrl.protocol === 'https:' ? https : http
-  const agent = new module.Agent({ keepAlive: true })
+  let agent = new module.Agent({ keepAlive: true })
   let auth: Promise<Record<string, string>> | undefined
 
   const exchange = async (url: URL, method: string, sent: Uint8Array): Promise<Response> => {
@@ -86,6 +98,10 @@ export const createQuestdb = (settings: QuestdbSettings): Questdb => {
       } catch (error) {
         return { kind: 'unavailable', reason: `no answer from the database: ${messageOf(error)}` }
       }
+    },
+    renew: () => {
+      retire(agent)
+      agent = new module.Agent({ keepAlive: true })
     },
     ping: async () => {
       const { status, body } = await exchange(pingUrl, 'GET', Buffer.alloc(0))

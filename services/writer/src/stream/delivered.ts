@@ -42,6 +42,11 @@ export class Delivered {
     return Number(this.#told(0))
   }
 
+  /** Counts the consumer's deliveries from 1: it falls when the consumer was made anew. */
+  get deliverySeq(): number {
+    return Number(this.#told(1))
+  }
+
   /** When the stream stored it, ms since the epoch. */
   get storedMs(): number {
     return Math.floor(Number(this.#told(2)) / 1e6)
