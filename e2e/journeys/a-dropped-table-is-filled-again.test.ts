@@ -11,7 +11,10 @@ const form = FORMS[0] as Form
 const table = namesOf().table(form.fleet)
 
 test('a table dropped under load, and once more when all is quiet, has every acknowledged reading again, each once', async () => {
-  await using platform = await startPlatform({ sharedPrefixes: SHARED_PREFIXES, manifests: { 'f.yaml': form.manifest } })
+  await using platform = await startPlatform({
+    sharedPrefixes: SHARED_PREFIXES,
+    manifests: { 'f.yaml': form.manifest },
+  })
   await platform.untilReady(form.fleet)
   const devices = await registerDevices(platform, form, 5)
   const load = await startFleetLoad(platform, form, devices, { rate: 500, reconnect: true })
