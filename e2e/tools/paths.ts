@@ -6,6 +6,8 @@ export const ROOT = join(import.meta.dirname, '..', '..')
 export const TOOLS = join(ROOT, '.tools')
 export const VENV = join(TOOLS, 'venv')
 export const QUESTDB_VERSION = '9.3.1'
+/** Debian's package `prometheus`, unpacked. */
+export const PROMETHEUS = join(TOOLS, 'prometheus')
 
 const onPath = (program: string): string[] => [
   ...(process.env.PATH ?? '').split(delimiter).map((folder) => join(folder, program)),
@@ -22,6 +24,7 @@ const candidates = {
     ...globSync('/usr/lib/*-linux-gnu*/mosquitto_dynamic_security.so'),
     ...['/usr/lib64', '/usr/lib', '/usr/local/lib'].map((folder) => join(folder, 'mosquitto_dynamic_security.so')),
   ],
+  promtool: () => [join(PROMETHEUS, 'usr', 'bin', 'promtool'), ...onPath('promtool')],
 } as const satisfies Record<string, () => string[]>
 
 export type Tool = keyof typeof candidates

@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto'
 import { existsSync, rmSync } from 'node:fs'
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { findTool, QUESTDB_VERSION, ROOT, TOOLS, type Tool, VENV } from './paths.ts'
+import { findTool, PROMETHEUS, QUESTDB_VERSION, ROOT, TOOLS, type Tool, VENV } from './paths.ts'
 import { run } from './run.ts'
 
 const QUESTDB_SHA256 = '91ec9d3b4541907f4f28d6c149b463fbee01f583e721ebbc30baf6c1727483d0'
@@ -17,6 +17,8 @@ type Step = {
   readonly name: string
   readonly done: () => boolean | Promise<boolean>
   readonly install: () => Promise<void>
+  /** What is not tested where it can't be had. */
+  readonly otherwise?: string
 }
 
 const must = async (
@@ -106,9 +108,27 @@ const mosquitto: Step = {
   },
 }
 
+/** Unpacked and not installed: that needs no root, and starts no service. */
+const promtool: Step = {
+  name: 'promtool (from the Debian package prometheus)',
+  otherwise: "the alert rules' tests are skipped",
+  done: () => has('promtool'),
+  install: async () => {
+    const folder = join(TOOLS, 'download-prometheus')
+    await mkdir(folder, { recursive: true })
+    const fetch = `cd '${folder}' && apt-get download prometheus`
+    if ((await run('sh', ['-c', fetch])).code !== 0) {
+      if (process.getuid?.() === 0) await run('apt-get', ['update'])
+      await must('sh', ['-c', fetch], 'Are the Debian package sources reachable from here?')
+    }
+    await must('sh', ['-c', `dpkg-deb -x '${folder}'/prometheus_*.deb '${PROMETHEUS}'`], 'dpkg-deb unpacks it')
+    await rm(folder, { recursive: true })
+  },
+}
+
 const say = (line: string): void => void process.stdout.write(`${line}\n`)
 
-const perform = async ({ name, done, install }: Step): Promise<boolean> => {
+const perform = async ({ name, done, install, otherwise }: Step): Promise<boolean> => {
   if (await done()) return true
   const startMs = performance.now()
   say(`  … ${name}`)
@@ -117,12 +137,13 @@ const perform = async ({ name, done, install }: Step): Promise<boolean> => {
     say(`  ✓ ${name} (${((performance.now() - startMs) / 1000).toFixed(0)} s)`)
     return true
   } catch (error) {
-    say(`  ✗ ${name}: ${error instanceof SetupError ? error.message : String(error)}`)
-    return false
+    const why = error instanceof SetupError ? error.message : String(error)
+    say(otherwise === undefined ? `  ✗ ${name}: ${why}` : `  - no ${name}, ${otherwise}: ${why}`)
+    return otherwise !== undefined
   }
 }
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
 await mkdir(TOOLS, { recursive: true })
-const outcomes = await Promise.all([python, questdb, mosquitto].map(perform))
+const outcomes = await Promise.all([python, questdb, mosquitto, promtool].map(perform))
 process.exit(outcomes.every(Boolean) ? 0 : 1)

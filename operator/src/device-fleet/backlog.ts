@@ -1,6 +1,6 @@
 /** What the broker holds for sessions that do not take it, and how long its queue lasts at the current growth. */
 import type { Broker, QueueCounters } from '@fleetloom/shared/broker/broker'
-import { Gauge, type Registry } from 'prom-client'
+import { Counter, Gauge, type Registry } from 'prom-client'
 import { Forecast } from '../targets/forecast.ts'
 
 export type BrokerQueue = {
@@ -45,7 +45,17 @@ export const watchBrokerQueue = (
     })
   }
   gauge('queued_messages', 'Messages the broker holds for sessions', () => broker.counters()?.queuedMessages)
-  gauge('dropped_messages', 'Messages the broker dropped since its start', () => broker.counters()?.droppedMessages)
+  new Counter({
+    name: 'fleetloom_operator_broker_dropped_messages_total',
+    help: 'Messages the broker dropped since its start',
+    registers: [registry],
+    collect() {
+      const dropped = broker.counters()?.droppedMessages
+      this.reset()
+      if (dropped === undefined) this.remove()
+      else this.inc(dropped)
+    },
+  })
   gauge('queue_left_seconds', 'Time until the queue is full at its current growth; +Inf while it does not grow', () =>
     broker.counters() === undefined ? undefined : (forecast.secondsLeft(1) ?? Number.POSITIVE_INFINITY),
   )

@@ -1,5 +1,4 @@
 /** Metrics of the service. Sessions count for themselves; what they counted is read when it is asked for. */
-import { label } from '@fleetloom/crds/names'
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
 import type { Budget } from './batch/budget.ts'
 import type { Session } from './session/session.ts'
@@ -47,10 +46,11 @@ const GAUGES: readonly (readonly [name: string, help: string, read: (session: Se
   ],
 ]
 
-const SESSION = ['fleet', 'session'] as const
+const SESSION = ['namespace', 'fleet', 'session'] as const
 
 const labelsOf = (session: Session) => ({
-  fleet: label(session.document),
+  namespace: session.document.namespace,
+  fleet: session.document.name,
   session: session.key.split('.').at(-1) ?? '0',
 })
 
