@@ -6,7 +6,12 @@ const whole = z.coerce.number().int()
 export const config = z.object({
   ...commonConfig,
   ...natsConfig,
-  manifests: z.string().describe('folder of YAML manifests to watch (standalone mode)'),
+  manifests: z
+    .string()
+    .optional()
+    .describe('folder of YAML manifests to watch (standalone mode); unset: resources come from the Kubernetes API'),
+  kubeconfig: z.string().optional().describe('kubeconfig file; unset: the service account of the pod this runs in'),
+  leaseNamespace: z.string().default('default').describe('namespace of the Lease by which the replicas elect one'),
   stateFile: z
     .string()
     .default('operator-state.json')

@@ -1,0 +1,177 @@
+/** etcd, kube-apiserver and kube-controller-manager on loopback: a Kubernetes with no nodes, ready in some ten seconds. */
+import { mkdirSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { type Child, startChild } from '../kit/child.ts'
+import { type Place, placeOf } from '../kit/place.ts'
+import { freePort } from '../kit/ports.ts'
+import { tempLog } from '../kit/temp.ts'
+import { run } from '../tools/run.ts'
+import { type Binaries, buildCluster } from './build.ts'
+import { type Certificates, writeCertificates } from './certificates.ts'
+
+export type ControlPlane = AsyncDisposable & {
+  readonly binaries: Binaries
+  /** `https://127.0.0.1:PORT` of the API server. */
+  readonly server: string
+  readonly certificates: Certificates
+  /** Kubeconfig of an administrator. */
+  readonly kubeconfig: string
+  readonly etcd: Child
+  readonly apiserver: Child
+  readonly controllers: Child
+  /** Client address of etcd. */
+  readonly etcdUrl: string
+}
+
+export type ControlPlaneOptions = Place & {
+  readonly port?: number
+  /** Further flags of the API server. */
+  readonly apiserverFlags?: readonly string[]
+}
+
+const HOST = '127.0.0.1'
+const SERVICE_RANGE = '10.96.0.0/16'
+const API_SERVICE_IP = '10.96.0.1'
+const START_MS = 120_000
+
+type Parts = {
+  readonly binaries: Binaries
+  readonly directory: string
+  readonly logOf: (name: string) => string
+  readonly onDeath: (name: string) => (how: string) => void
+  readonly certificates: Certificates
+  readonly ports: { readonly api: number; readonly etcd: number; readonly etcdPeer: number }
+  readonly apiserverFlags: readonly string[]
+}
+
+const flagsOf = (flags: Readonly<Record<string, string | number | boolean>>): string[] =>
+  Object.entries(flags).map(([name, value]) => `--${name}=${value}`)
+
+const component = (
+  { binaries, directory, logOf, onDeath }: Parts,
+  name: string,
+  args: readonly string[],
+  ready: () => Promise<unknown>,
+): Promise<Child> =>
+  startChild({
+    name,
+    command: binaries.kube,
+    args: [name, ...args],
+    cwd: directory,
+    logFile: logOf(name),
+    ready,
+    readyMs: START_MS,
+    // An API server whose etcd is gone takes minutes to end on SIGTERM, and keeps its port for as long.
+    stopSignal: 'SIGKILL',
+    onDeath: onDeath(name),
+  })
+
+const startEtcd = (parts: Parts): Promise<Child> => {
+  const { directory, ports } = parts
+  const url = `http://${HOST}:${ports.etcd}`
+  const peer = `http://${HOST}:${ports.etcdPeer}`
+  const flags = flagsOf({
+    'data-dir': join(directory, 'etcd'),
+    'unsafe-no-fsync': true,
+    'log-level': 'warn',
+    'listen-client-urls': url,
+    'advertise-client-urls': url,
+    'listen-peer-urls': peer,
+    'initial-advertise-peer-urls': peer,
+    'initial-cluster': `default=${peer}`,
+  })
+  return component(parts, 'etcd', flags, async () => (await fetch(`${url}/readyz`)).ok)
+}
+
+const isThere = async ({ binaries, certificates }: Parts, path: string): Promise<boolean> => {
+  const { code } = await run(binaries.kubectl, ['--kubeconfig', certificates.kubeconfig('admin'), 'get', '--raw', path])
+  return code === 0
+}
+
+const startApiserver = (parts: Parts): Promise<Child> => {
+  const { certificates, ports, apiserverFlags } = parts
+  const file = certificates.file
+  const flags = flagsOf({
+    'etcd-servers': `http://${HOST}:${ports.etcd}`,
+    'bind-address': HOST,
+    'advertise-address': HOST,
+    'secure-port': ports.api,
+    'tls-cert-file': file('apiserver.crt'),
+    'tls-private-key-file': file('apiserver.key'),
+    'client-ca-file': file('ca.crt'),
+    'authorization-mode': 'Node,RBAC',
+    'service-cluster-ip-range': SERVICE_RANGE,
+    'service-account-issuer': 'https://kubernetes.default.svc.cluster.local',
+    'service-account-key-file': file('service-accounts.key'),
+    'service-account-signing-key-file': file('service-accounts.key'),
+    'enable-admission-plugins': 'NodeRestriction',
+    'requestheader-client-ca-file': file('front-proxy-ca.crt'),
+    'requestheader-allowed-names': 'front-proxy-client',
+    'requestheader-username-headers': 'X-Remote-User',
+    'requestheader-group-headers': 'X-Remote-Group',
+    'requestheader-extra-headers-prefix': 'X-Remote-Extra-',
+    'proxy-client-cert-file': file('front-proxy-client.crt'),
+    'proxy-client-key-file': file('front-proxy-client.key'),
+    profiling: false,
+  })
+  return component(parts, 'kube-apiserver', [...flags, ...apiserverFlags], () => isThere(parts, '/readyz'))
+}
+
+const startControllers = (parts: Parts): Promise<Child> => {
+  const { file, kubeconfig } = parts.certificates
+  const flags = flagsOf({
+    kubeconfig: kubeconfig('controller-manager'),
+    'leader-elect': false,
+    'use-service-account-credentials': true,
+    'bind-address': HOST,
+    'secure-port': 0,
+    'root-ca-file': file('ca.crt'),
+    'service-account-private-key-file': file('service-accounts.key'),
+    'cluster-signing-cert-file': file('ca.crt'),
+    'cluster-signing-key-file': file('ca.key'),
+  })
+  // A namespace's default service account is the controllers' work.
+  const account = '/api/v1/namespaces/default/serviceaccounts/default'
+  return component(parts, 'kube-controller-manager', flags, () => isThere(parts, account))
+}
+
+const portsOf = async (api?: number): Promise<Parts['ports']> => ({
+  api: api ?? (await freePort()),
+  etcd: await freePort(),
+  etcdPeer: await freePort(),
+})
+
+/** Starts a control plane; the first one ever is built first, which takes minutes. */
+export const startControlPlane = async (options: ControlPlaneOptions = {}): Promise<ControlPlane> => {
+  const binaries = await buildCluster()
+  const place = placeOf('control-plane', options)
+  const { directory } = place
+  const ports = await portsOf(options.port)
+  const server = `https://${HOST}:${ports.api}`
+  const names = { dns: ['localhost', 'kubernetes', 'kubernetes.default.svc'], ips: [HOST, API_SERVICE_IP] }
+  const certificates = await writeCertificates(join(directory, 'certificates'), server, names)
+  const logs = join(directory, 'logs')
+  if (options.directory !== undefined) mkdirSync(logs, { recursive: true })
+  const logOf = (name: string) => (options.directory === undefined ? tempLog(name) : join(logs, `${name}.log`))
+  const onDeath = (name: string) => (how: string) => options.onDeath?.(`${name} ${how}`)
+  const { apiserverFlags = [] } = options
+  const parts = { binaries, directory, logOf, onDeath, certificates, ports, apiserverFlags }
+  await using stack = new AsyncDisposableStack()
+  stack.defer(() => place.child.folder?.[Symbol.asyncDispose]() ?? rm(directory, { recursive: true, force: true }))
+  const etcd = stack.use(await startEtcd(parts))
+  const apiserver = stack.use(await startApiserver(parts))
+  const controllers = stack.use(await startControllers(parts))
+  const started = stack.move()
+  return {
+    binaries,
+    server,
+    certificates,
+    kubeconfig: certificates.kubeconfig('admin'),
+    etcd,
+    apiserver,
+    controllers,
+    etcdUrl: `http://${HOST}:${ports.etcd}`,
+    [Symbol.asyncDispose]: () => started.disposeAsync(),
+  }
+}

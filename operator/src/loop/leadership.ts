@@ -1,0 +1,189 @@
+/**
+ * Which replica works: the holder of a Lease, as client-go elects it.
+ *
+ * A Lease is valid for 15 s after its holder last renewed it. Everyone looks every 2 s: the holder renews, the others take it
+ * when it has not changed for 15 s of their own clocks (clocks are never compared). All writes carry the version that was read,
+ * so of two who try one wins. A holder that has not renewed for 10 s stops: it is sure to have stopped before another begins.
+ *
+ * `mayWrite` is asked before every write, because a process can be stopped for any time (a paused machine, a long collection)
+ * and go on as if nothing had been: then more than 10 s are over, and it writes nothing more.
+ */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type Logger, messageOf } from '@fleetloom/shared/process/logger'
+import { type KubeApi, KubeError } from '../source/kube/kube-api.ts'
+
+export class NotLeading extends Error {
+  override name = 'NotLeading'
+}
+
+export type Leadership = AsyncDisposable & {
+  /** Resolves once this replica leads. */
+  readonly won: Promise<void>
+  /** Resolves when it led and can't be sure to lead any more: the process must end. */
+  readonly lost: Promise<string>
+  /** @throws NotLeading */
+  mayWrite(): void
+}
+
+/** Standalone mode: there is one replica. */
+export const soleLeader: Leadership = {
+  won: Promise.resolve(),
+  lost: new Promise(() => undefined),
+  mayWrite: () => undefined,
+  [Symbol.asyncDispose]: async () => undefined,
+}
+
+export type LeaseOptions = {
+  readonly api: KubeApi
+  readonly namespace: string
+  readonly name: string
+  /** Who we are; unique among the replicas. */
+  readonly identity: string
+  readonly log: Logger
+  /** Monotonic ms. */
+  readonly now?: () => number
+}
+
+export const LEASE = { durationMs: 15_000, renewWithinMs: 10_000, everyMs: 2_000 } as const
+
+type Spec = {
+  readonly holderIdentity?: string
+  readonly leaseDurationSeconds?: number
+  readonly acquireTime?: string
+  readonly renewTime?: string
+  readonly leaseTransitions?: number
+}
+
+type Lease = { readonly metadata: { readonly resourceVersion: string }; readonly spec?: Spec }
+
+/** Kubernetes' MicroTime. */
+const microTime = (): string => new Date().toISOString().replace('Z', '000Z')
+
+class Elector implements Leadership {
+  readonly #options: LeaseOptions
+  readonly #now: () => number
+  readonly #stop = new AbortController()
+  readonly #won = Promise.withResolvers<void>()
+  readonly #lost = Promise.withResolvers<string>()
+  /** The lease as last seen, and since when it has been so. */
+  #seen: { readonly version: string; readonly sinceMs: number } | undefined
+  #renewedAtMs: number | undefined
+  #running: Promise<void>
+
+  constructor(options: LeaseOptions) {
+    this.#options = options
+    this.#now = options.now ?? (() => performance.now())
+    this.#running = this.#run()
+  }
+
+  get won(): Promise<void> {
+    return this.#won.promise
+  }
+
+  get lost(): Promise<string> {
+    return this.#lost.promise
+  }
+
+  mayWrite(): void {
+    if (!this.#isSure()) throw new NotLeading('this replica does not lead (any more): nothing is written')
+  }
+
+  /** Gives the lease back, so that another need not wait for its end. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort()
+    await this.#running
+    if (!this.#isSure()) return
+    this.#renewedAtMs = undefined
+    try {
+      const lease = await this.#read()
+      if (lease?.spec?.holderIdentity === this.#options.identity) await this.#write(lease, { holderIdentity: '' })
+    } catch (error) {
+      this.#options.log.info(`the lease was not given back and ends by itself: ${messageOf(error)}`)
+    }
+  }
+
+  #isSure(): boolean {
+    return this.#renewedAtMs !== undefined && this.#now() - this.#renewedAtMs < LEASE.renewWithinMs
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#stop
+    while (!signal.aborted) {
+      try {
+        await this.#look()
+      } catch (error) {
+        if (!signal.aborted) this.#options.log.warn(`lease: ${messageOf(error)}`)
+      }
+      if (this.#renewedAtMs !== undefined && !this.#isSure()) {
+        const seconds = (this.#now() - this.#renewedAtMs) / 1000
+        return this.#lost.resolve(`lost the lease: it could not be renewed for ${seconds.toFixed(0)} s`)
+      }
+      await sleep(LEASE.everyMs, undefined, { signal }).catch(() => undefined)
+    }
+  }
+
+  async #look(): Promise<void> {
+    const startedMs = this.#now()
+    const lease = await this.#read()
+    if (!this.#mayTake(lease)) return
+    const isOurs = lease?.spec?.holderIdentity === this.#options.identity
+    const transitions = (lease?.spec?.leaseTransitions ?? -1) + (isOurs ? 0 : 1)
+    const acquireTime = isOurs ? lease?.spec?.acquireTime : undefined
+    const written = await this.#write(lease, {
+      holderIdentity: this.#options.identity,
+      leaseDurationSeconds: LEASE.durationMs / 1000,
+      acquireTime: acquireTime ?? microTime(),
+      renewTime: microTime(),
+      leaseTransitions: Math.max(transitions, 0),
+    })
+    if (!written) return
+    if (this.#renewedAtMs === undefined) this.#options.log.info('leading')
+    this.#renewedAtMs = startedMs
+    this.#won.resolve()
+  }
+
+  #mayTake(lease: Lease | undefined): boolean {
+    if (!lease?.spec?.holderIdentity || lease.spec.holderIdentity === this.#options.identity) return true
+    if (this.#renewedAtMs !== undefined) {
+      // Another took it while we still held it for ours: never renew again.
+      this.#renewedAtMs = Number.NEGATIVE_INFINITY
+      return false
+    }
+    const version = lease.metadata.resourceVersion
+    if (this.#seen?.version !== version) this.#seen = { version, sinceMs: this.#now() }
+    const validMs = (lease.spec.leaseDurationSeconds ?? LEASE.durationMs / 1000) * 1000
+    return this.#now() - this.#seen.sinceMs > validMs
+  }
+
+  get #collection(): string {
+    return `/apis/coordination.k8s.io/v1/namespaces/${encodeURIComponent(this.#options.namespace)}/leases`
+  }
+
+  async #read(): Promise<Lease | undefined> {
+    const path = `${this.#collection}/${this.#options.name}`
+    const signal = AbortSignal.timeout(LEASE.renewWithinMs / 2)
+    return this.#options.api.request<Lease>({ method: 'GET', path, signal }).catch((error) => {
+      if (error instanceof KubeError && error.status === 404) return undefined
+      throw error
+    })
+  }
+
+  /** False when another was quicker. */
+  async #write(lease: Lease | undefined, spec: Spec): Promise<boolean> {
+    const { api, namespace, name } = this.#options
+    const metadata = { namespace, name, ...(lease && { resourceVersion: lease.metadata.resourceVersion }) }
+    const body = { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', metadata, spec }
+    const path = lease ? `${this.#collection}/${name}` : this.#collection
+    const signal = AbortSignal.timeout(LEASE.renewWithinMs / 2)
+    try {
+      await api.request({ method: lease ? 'PUT' : 'POST', path, body, signal })
+      return true
+    } catch (error) {
+      if (error instanceof KubeError && error.status === 409) return false
+      throw error
+    }
+  }
+}
+
+/** Starts to take part in the election, and returns at once. */
+export const campaign = (options: LeaseOptions): Leadership => new Elector(options)
