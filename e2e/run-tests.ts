@@ -16,6 +16,7 @@ const SUITES = {
     files: ['crds/**/*.test.ts', 'operator/**/*.test.ts', 'services/**/*.test.ts', 'e2e/bench/*.test.ts'],
     concurrency: availableParallelism(),
   },
+  cluster: { files: ['e2e/cluster-journeys/*.test.ts'], concurrency: 1 },
   journeys: { files: ['e2e/kit/*.test.ts', 'e2e/journeys/*.test.ts'], concurrency: 2 },
 } as const
 

@@ -120,7 +120,7 @@ export const claimsOf = (patterns: Patterns, fleet: Ref): readonly string[] => [
 /** Words for a refused pattern. */
 export const notGranted = (pattern: string, fleet: Ref): string =>
   `${label(fleet)} asks for ${pattern}, which lies outside ${OWN_PREFIX} and outside the prefixes granted to namespace ${fleet.namespace}; ` +
-  `use a topic under ${OWN_PREFIX} or have the platform team grant the prefix (--shared-prefix PREFIX/=${fleet.namespace})`
+  `use a topic under ${OWN_PREFIX} or have the platform team grant the prefix (--shared-prefix PREFIX/=${fleet.namespace}, sharedPrefixes of the chart)`
 
 /** CEL rules of one pattern. */
 export const patternRules = ({ measurement = false, hash = false }): readonly Rule[] => {

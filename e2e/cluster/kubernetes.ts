@@ -11,7 +11,7 @@ export type Kubernetes = AsyncDisposable & {
   readonly controlPlane: ControlPlane
   /** Kubeconfig of the operator's service account. */
   readonly operatorKubeconfig: string
-  /** Runs kubectl as an administrator and returns what it printed. @throws with what it complained about. */
+  /** Runs kubectl as an administrator and returns what it printed. @throws CommandFailed with what it complained about. */
   kubectl(args: readonly string[], input?: string): Promise<string>
   /** `kubectl apply` of some YAML. */
   apply(yaml: string): Promise<string>
@@ -50,7 +50,7 @@ export const command = (file: string, args: readonly string[], input = ''): Prom
   child.on('error', reject)
   child.on('close', (code) => {
     if (code === 0) return resolve(Buffer.concat(out).toString())
-    reject(new CommandFailed(`${args.join(' ')}: ${Buffer.concat(err).toString().trim()}`))
+    reject(new CommandFailed(Buffer.concat(err).toString().trim()))
   })
   child.stdin.on('error', () => undefined).end(input)
   return promise
@@ -108,7 +108,7 @@ export const startKubernetes = async (options: KubernetesOptions = {}): Promise<
   await kubectl(['apply', '-f', join(ROOT, 'crds', 'yaml')])
   await kubectl(['create', 'namespace', RELEASE.namespace])
   const { values = {} } = options
-  await apply(await chartYaml(controlPlane, { templates: ['operator-rbac.yaml'], values }))
+  await apply(await chartYaml(controlPlane, { templates: ['operator-rbac.yaml', 'admission.yaml'], values }))
   await kubectl(['wait', '--for=condition=Established', 'crd', '--all', '--timeout=30s'])
   const operatorKubeconfig = await kubeconfigFor({ controlPlane, kubectl }, `${RELEASE.name}-operator`)
   const started = stack.move()

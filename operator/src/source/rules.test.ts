@@ -1,6 +1,4 @@
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import test from 'node:test'
 import { CEL_FUNCTIONS } from '@fleetloom/crds/cel-functions'
 import { KIND_NAMES, resourceSchema } from '@fleetloom/crds/kinds'
@@ -18,46 +16,23 @@ import {
 import { celBytes, celMs, DURATION_UNITS, durationMs, QUANTITY_UNITS, quantityBytes } from '@fleetloom/crds/units'
 import type { ASTNode } from '@marcbachmann/cel-js'
 import fc from 'fast-check'
-import { parse } from 'yaml'
 import { readManifests } from './manifests.ts'
 import { compile, ruleFaults } from './rules.ts'
 import type { Kind } from './source.ts'
 import { structure } from './structure.ts'
-
-type Fields = Record<string, unknown>
-type Case = { case: string; kind: Kind; set: Fields; old?: Fields; expect: string[] }
-
-const table = parse(readFileSync(join(import.meta.dirname, '../../../crds/cel-cases.yaml'), 'utf8')) as {
-  bases: Record<Kind, Fields>
-  cases: Case[]
-}
-
-const setAt = (target: Fields, path: readonly string[], value: unknown): void => {
-  const [key, ...rest] = path as [string, ...string[]]
-  if (rest.length === 0) target[key] = value
-  else {
-    target[key] ??= {}
-    setAt(target[key] as Fields, rest, value)
-  }
-}
-
-const resource = (kind: Kind, set: Fields): Fields => {
-  const made = structuredClone(table.bases[kind])
-  for (const [path, value] of Object.entries(set)) setAt(made, path.split('.'), value)
-  return made
-}
+import { CEL_CASES, type CelCase, caseResource, type Fields } from './testing.ts'
 
 const read = (kind: Kind, set: Fields, last?: unknown) =>
-  readManifests([{ file: 'case.json', text: JSON.stringify(resource(kind, set)) }], () => last)
+  readManifests([{ file: 'case.json', text: JSON.stringify(caseResource(kind, set)) }], () => last)
 
-const judge = ({ kind, set, old }: Case): string[] => {
+const judge = ({ kind, set, old }: CelCase): string[] => {
   const last = old && read(kind, old)
   assert.deepEqual(last?.refusals ?? [], [], 'the old version is not valid')
   const { refusals } = read(kind, set, last?.accepted[0]?.spec)
   return refusals.map(({ field, message }) => (field === '' ? message : `${field}: ${message}`)).sort()
 }
 
-for (const one of table.cases)
+for (const one of CEL_CASES)
   test(`CEL case: ${one.case} (${one.kind})`, () => {
     const said = judge(one)
     const wanted = [...one.expect].sort()
@@ -75,7 +50,7 @@ const rulesOf = (schema: OpenApi): readonly Rule[] => [
 const RULES = KIND_NAMES.flatMap((kind) => rulesOf(resourceSchema(kind)))
 
 test('each message of a rule is produced by some case', () => {
-  const said = new Set(table.cases.filter(({ expect }) => expect.length > 0).flatMap(judge))
+  const said = new Set(CEL_CASES.filter(({ expect }) => expect.length > 0).flatMap(judge))
   const unsaid = RULES.filter(({ message }) => ![...said].some((text) => text.endsWith(message)))
   assert.deepEqual(unsaid, [])
 })
@@ -200,6 +175,6 @@ test('with patterns that pass, no device gets at a topic of another', () => {
 })
 
 test('cases have names of their own', () => {
-  const names = table.cases.map(({ kind, case: name }) => label({ namespace: kind, name }))
+  const names = CEL_CASES.map(({ kind, case: name }) => label({ namespace: kind, name }))
   assert.deepEqual([...new Set(names)], names)
 })
