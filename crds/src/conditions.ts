@@ -50,6 +50,7 @@ export const REASONS = {
   Created: 'An object was made.',
   Updated: 'An object was changed to match the spec.',
   Removed: 'An object was removed.',
+  GaveUp: 'A removal went on without a back-end because a person said so; what is left there must be removed by hand.',
   Observed: 'Reported by a data-plane service.',
   FleetNotFound: 'The fleet that a rule names does not exist yet.',
 } as const

@@ -3,8 +3,7 @@ import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
-import { KubeApi, KubeError } from '@fleetloom/operator/source/kube/kube-api'
-import { fromKubeconfig } from '@fleetloom/operator/source/kube/kube-config'
+import { KubeError } from '@fleetloom/operator/source/kube/kube-api'
 import { collectionPath, objectPath } from '@fleetloom/operator/source/kube/objects'
 import type { Kind } from '@fleetloom/operator/source/source'
 import { CEL_CASES, type CelCase, caseResource, type Fields } from '@fleetloom/operator/source/testing'
@@ -16,17 +15,14 @@ const SHARED_PREFIXES = ['sensors/', 'plant/', 'fleets2/', 'a/'].map((prefix) =>
 const DRY_RUN = { dryRun: 'All', fieldValidation: 'Strict' } as const
 
 let kubernetes: Kubernetes
-let api: KubeApi
 
 before(async () => {
   kubernetes = await startKubernetes({ values: { sharedPrefixes: SHARED_PREFIXES } })
-  api = new KubeApi(await fromKubeconfig(kubernetes.controlPlane.kubeconfig))
   for (const namespace of ['tenant-a', 'tenant-b', 'climate', 'coldchain', 'lab', 'weather'])
     await kubernetes.kubectl(['create', 'namespace', namespace])
 })
 
 after(async () => {
-  api[Symbol.dispose]()
   await kubernetes[Symbol.asyncDispose]()
 })
 
@@ -88,7 +84,7 @@ for (const { file, text } of filesOf('examples'))
 const send = async (method: 'POST' | 'PUT', kind: Kind, object: Fields, query: Record<string, string> = {}) => {
   const metadata = object.metadata as { name: string; namespace: string }
   const path = method === 'POST' ? collectionPath(kind, metadata.namespace) : objectPath(kind, metadata)
-  return api.request<Fields>({ method, path, query, body: object })
+  return kubernetes.api.request<Fields>({ method, path, query, body: object })
 }
 
 const judged = async (request: Promise<unknown>): Promise<string> =>
@@ -112,7 +108,7 @@ const judge = async ({ kind, set, old }: CelCase): Promise<string> => {
   try {
     return await judged(send('PUT', kind, next, DRY_RUN))
   } finally {
-    await api.request({ method: 'DELETE', path: objectPath(kind, before.metadata as never) })
+    await kubernetes.api.request({ method: 'DELETE', path: objectPath(kind, before.metadata as never) })
   }
 }
 

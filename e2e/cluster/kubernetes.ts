@@ -3,6 +3,9 @@ import { spawn } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { Ref } from '@fleetloom/crds/names'
+import { KubeApi } from '@fleetloom/operator/source/kube/kube-api'
+import { fromKubeconfig } from '@fleetloom/operator/source/kube/kube-config'
+import { objectPath } from '@fleetloom/operator/source/kube/objects'
 import { ROOT } from '../tools/paths.ts'
 import { kubernetesVersion } from './build.ts'
 import { type ControlPlane, type ControlPlaneOptions, startControlPlane } from './control-plane.ts'
@@ -15,8 +18,10 @@ export type Kubernetes = AsyncDisposable & {
   kubectl(args: readonly string[], input?: string): Promise<string>
   /** `kubectl apply` of some YAML. */
   apply(yaml: string): Promise<string>
-  /** One object as JSON. */
-  get<T = KubeFleet>(kind: string, ref: Ref): Promise<T>
+  /** The API server, as an administrator. */
+  readonly api: KubeApi
+  /** A fleet as the API server has it. */
+  fleet(ref: Ref): Promise<KubeFleet>
 }
 
 /** A DeviceFleet as tests look at it. */
@@ -110,6 +115,7 @@ export const startKubernetes = async (options: KubernetesOptions = {}): Promise<
   const { values = {} } = options
   await apply(await chartYaml(controlPlane, { templates: ['operator-rbac.yaml', 'admission.yaml'], values }))
   await kubectl(['wait', '--for=condition=Established', 'crd', '--all', '--timeout=30s'])
+  const api = stack.use(new KubeApi(await fromKubeconfig(kubeconfig)))
   const operatorKubeconfig = await kubeconfigFor({ controlPlane, kubectl }, `${RELEASE.name}-operator`)
   const started = stack.move()
   return {
@@ -117,13 +123,13 @@ export const startKubernetes = async (options: KubernetesOptions = {}): Promise<
     operatorKubeconfig,
     kubectl,
     apply,
-    get: async (kind, { namespace, name }) =>
-      JSON.parse(await kubectl(['get', kind, name, '--namespace', namespace, '--output', 'json'])),
+    api,
+    fleet: (ref) => api.request<KubeFleet>({ method: 'GET', path: objectPath('DeviceFleet', ref) }),
     [Symbol.asyncDispose]: () => started.disposeAsync(),
   }
 }
 
-/** What tells an operator that the kit starts to work on this cluster. */
+/** Tells an operator that the kit starts to work on this cluster. */
 export const operatorOn = ({ operatorKubeconfig }: Kubernetes): Readonly<Record<string, string>> => ({
   MANIFESTS: '',
   KUBECONFIG: operatorKubeconfig,

@@ -8,12 +8,13 @@
  * 5. The devices' accounts and records, the claims, the reports.
  */
 
+import { isDeepStrictEqual } from 'node:util'
 import type { DeviceFleetSpec } from '@fleetloom/crds/device-fleet'
 import { deviceUser, label, WRITER_CONSUMER } from '@fleetloom/crds/names'
 import type { FleetDocument } from '@fleetloom/shared/pipeline/fleet-document'
 import { converge, report } from '../loop/converge.ts'
 import { Waiting } from '../loop/errors.ts'
-import type { KindDefinition } from '../loop/kind.ts'
+import type { BackEnd, RemovalStep } from '../loop/kind.ts'
 import { convergeDevices, sweepOrphans } from '../targets/broker/devices.ts'
 import { sessionUsers } from '../targets/broker/sessions.ts'
 import { databaseRemoval } from '../targets/database/database-target.ts'
@@ -23,7 +24,8 @@ import { INSTALLATION_KEY, streamWant } from '../targets/stream/shape.ts'
 import { orAbsent, streamTarget } from '../targets/stream/stream-target.ts'
 import type { FleetDeps, FleetFacts, FleetWork } from './facts.ts'
 
-type RemovalStep = NonNullable<KindDefinition<DeviceFleetSpec, FleetFacts>['removal']>[number]
+type FleetRemovalStep = RemovalStep<DeviceFleetSpec, FleetFacts>
+type Run = FleetRemovalStep['run']
 
 const DRAIN_RETRY_MS = 1_000
 
@@ -31,22 +33,34 @@ const DRAIN_RETRY_MS = 1_000
 const ownDocument = ({ stored, want }: FleetFacts): FleetDocument | undefined =>
   stored?.document.uid === want.uid ? stored.document : undefined
 
-const revoke =
-  (deps: FleetDeps): RemovalStep =>
-  async (work, facts) => {
-    facts.stored = await deps.documents.read(facts.want)
+/** The document goes before the accounts: a device that is registered meanwhile gets what the document grants. */
+const revokeGrants =
+  ({ documents }: FleetDeps): Run =>
+  async (_, facts) => {
+    facts.stored = await documents.read(facts.want)
     const document = ownDocument(facts)
     if (!document) return
-    const { generation } = facts.want
-    const revoked = { ...document, generation, grants: NO_GRANTS }
-    // The document first: a device that is registered meanwhile gets what the document grants.
-    facts.stored = await deps.documents.write(revoked, facts.stored)
-    await convergeDevices(deps, work, revoked)
-    facts.stored = await deps.documents.write({ ...revoked, phase: 'Draining' }, facts.stored)
+    const revoked = { ...document, generation: facts.want.generation, grants: NO_GRANTS }
+    if (!isDeepStrictEqual(document, revoked)) facts.stored = await documents.write(revoked, facts.stored)
+  }
+
+const revokeAccounts =
+  (deps: FleetDeps): Run =>
+  async (work, facts) => {
+    const document = ownDocument(facts)
+    if (document) await convergeDevices(deps, work, document)
+  }
+
+const startDraining =
+  ({ documents }: FleetDeps): Run =>
+  async (_, facts) => {
+    const document = ownDocument(facts)
+    if (!document || document.phase === 'Draining') return
+    facts.stored = await documents.write({ ...document, phase: 'Draining' }, facts.stored)
   }
 
 const drainIngest =
-  ({ applied }: FleetDeps): RemovalStep =>
+  ({ applied }: FleetDeps): Run =>
   async (_, facts) => {
     const document = ownDocument(facts)
     if (!document) return
@@ -60,7 +74,7 @@ const drainIngest =
   }
 
 const drainWriter =
-  ({ nats, names }: FleetDeps): RemovalStep =>
+  ({ nats, names }: FleetDeps): Run =>
   async (work, facts) => {
     if (!ownDocument(facts)) return
     const { metadata, spec } = work.resource
@@ -81,7 +95,7 @@ const told = (work: FleetWork, target: string, message: string): Promise<void> =
   report(work, 'Ready', target, [{ reason: 'Removed', message, expected: true }])
 
 const removeDocument =
-  ({ documents }: FleetDeps): RemovalStep =>
+  ({ documents }: FleetDeps): Run =>
   async (work, facts) => {
     if (!ownDocument(facts)) return
     await documents.remove(work.resource.metadata)
@@ -90,7 +104,7 @@ const removeDocument =
   }
 
 const removeSessions =
-  ({ accounts, names }: FleetDeps): RemovalStep =>
+  ({ accounts, names }: FleetDeps): Run =>
   async (work, { want }) => {
     const ours = await accounts.get()
     const users = sessionUsers(want, names).filter((user) => ours.has(user))
@@ -100,7 +114,7 @@ const removeSessions =
   }
 
 const removeStream =
-  ({ nats: { jsm }, names }: FleetDeps): RemovalStep =>
+  ({ nats: { jsm }, names }: FleetDeps): Run =>
   async (work) => {
     const name = names.stream(work.resource.metadata)
     const stream = await orAbsent(jsm.streams.info(name))
@@ -110,7 +124,7 @@ const removeStream =
   }
 
 const removeTables =
-  ({ database, names }: FleetDeps): RemovalStep =>
+  ({ database, names }: FleetDeps): Run =>
   async (work) => {
     const { metadata, spec } = work.resource
     if (spec.storage.onDelete === 'Retain') return
@@ -119,7 +133,7 @@ const removeTables =
   }
 
 const removeDevices =
-  (deps: FleetDeps): RemovalStep =>
+  (deps: FleetDeps): Run =>
   async (work) => {
     const { devices, accounts, registry } = deps
     const records = devices.of(work.resource.metadata)
@@ -131,7 +145,7 @@ const removeDevices =
   }
 
 const forget =
-  ({ claims, drains, applied, appliedBucket, forecasts }: FleetDeps): RemovalStep =>
+  ({ claims, drains, applied, appliedBucket, forecasts }: FleetDeps): Run =>
   async ({ resource: { metadata } }) => {
     await claims.release(metadata, [])
     drains.forget(metadata)
@@ -140,15 +154,19 @@ const forget =
   }
 
 /** In the order in which they run. */
-export const fleetRemoval = (deps: FleetDeps): readonly RemovalStep[] =>
-  [
-    revoke,
-    drainIngest,
-    drainWriter,
-    removeDocument,
-    removeSessions,
-    removeStream,
-    removeTables,
-    removeDevices,
-    forget,
-  ].map((step) => step(deps))
+export const fleetRemoval = (deps: FleetDeps): readonly FleetRemovalStep[] => {
+  const step = (run: (deps: FleetDeps) => Run, ...needs: BackEnd[]): FleetRemovalStep => ({ needs, run: run(deps) })
+  return [
+    step(revokeGrants, 'nats'),
+    step(revokeAccounts, 'broker'),
+    step(startDraining, 'nats'),
+    step(drainIngest, 'ingest'),
+    step(drainWriter, 'writer'),
+    step(removeDocument, 'nats'),
+    step(removeSessions, 'broker'),
+    step(removeStream, 'nats'),
+    step(removeTables, 'database'),
+    step(removeDevices, 'broker'),
+    step(forget, 'nats'),
+  ]
+}

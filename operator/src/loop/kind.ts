@@ -6,6 +6,10 @@ import type { Condition, ConditionType, ObservedType } from '@fleetloom/crds/con
 import type { Logger } from '@fleetloom/shared/process/logger'
 import type { Kind, Resource, SourceEvent, Status } from '../source/source.ts'
 
+/** What a removal may have to wait for. */
+export const BACK_ENDS = ['nats', 'broker', 'database', 'ingest', 'writer'] as const
+export type BackEnd = (typeof BACK_ENDS)[number]
+
 /** One resource at work. */
 export type Work<Spec> = {
   readonly resource: Resource<Spec>
@@ -27,6 +31,12 @@ export type Step<Spec, Facts> = {
   readonly run: (work: Work<Spec>, facts: Facts) => Promise<Again | undefined>
 }
 
+export type RemovalStep<Spec, Facts> = {
+  /** What it can't do without; a person may give up on it. */
+  readonly needs: readonly BackEnd[]
+  readonly run: (work: Work<Spec>, facts: Facts) => Promise<void>
+}
+
 export type Observed = { readonly type: ObservedType; readonly message: string }
 
 export type Extras = Pick<Status, 'devices'> & { readonly observed: readonly Observed[] }
@@ -39,5 +49,5 @@ export type KindDefinition<Spec, Facts> = {
   /** What the status shows besides the steps' conditions. */
   readonly extras?: (work: Work<Spec>, facts: Facts) => Promise<Extras>
   /** Steps of removal, each confirmed before the next. Present where the resource owns something. */
-  readonly removal?: readonly ((work: Work<Spec>, facts: Facts) => Promise<void>)[]
+  readonly removal?: readonly RemovalStep<Spec, Facts>[]
 }

@@ -115,12 +115,15 @@ test('removal runs its steps in order and takes the finalizer last; a step that 
   let drained = false
   const definition = kind({
     removal: [
-      async () => void ran.push('revoke'),
-      async () => {
-        if (!drained) throw new Waiting('Draining', 'ingest takes the rest', 1_000)
-        ran.push('drained')
+      { needs: ['nats'], run: async () => void ran.push('revoke') },
+      {
+        needs: ['ingest'],
+        run: async () => {
+          if (!drained) throw new Waiting('Draining', 'ingest takes the rest', 1_000)
+          ran.push('drained')
+        },
       },
-      async () => void ran.push('drop'),
+      { needs: ['database'], run: async () => void ran.push('drop') },
     ],
   })
   const { run, now, writes } = setUp(
@@ -133,6 +136,41 @@ test('removal runs its steps in order and takes the finalizer last; a step that 
   assert.deepEqual(await run(), { kind: 'done' })
   assert.deepEqual(ran, ['revoke', 'revoke', 'drained', 'drop'])
   assert.equal(writes.at(-1), 'removed')
+})
+
+test('a removal that waits long says how to give up, and goes on once a person has', async () => {
+  const away = async () => {
+    throw new Error('connect ECONNREFUSED')
+  }
+  const ran: string[] = []
+  const removal = [
+    { needs: ['database' as const], run: away },
+    { needs: ['nats' as const], run: async () => void ran.push('forget') },
+  ]
+  const deleted = { deletionTimestamp: '2026-01-01T00:00:00Z', finalizers: [FINALIZER] }
+  const waiting = setUp(kind({ removal }), aResource(deleted))
+  await waiting.run()
+  assert.deepEqual(brief(waiting.now()?.status?.conditions), [
+    'Ready=False Unreachable: being removed: connect ECONNREFUSED',
+  ])
+  await waiting.clock.advance(20_000)
+  await waiting.run()
+  assert.deepEqual(brief(waiting.now()?.status?.conditions), [
+    'Ready=False Unreachable: being removed: connect ECONNREFUSED; to go on without: ' +
+      'kubectl annotate devicefleet fleet --namespace ns --overwrite fleetloom.io/give-up-on=database',
+  ])
+  assert.deepEqual(ran, [])
+  const annotations = { 'fleetloom.io/give-up-on': 'broker, database' }
+  const givenUp = setUp(kind({ removal }), aResource({ ...deleted, annotations }))
+  assert.deepEqual(await givenUp.run(), { kind: 'done' })
+  assert.deepEqual(ran, ['forget'])
+  assert.deepEqual(
+    givenUp.events.map(({ reason, message }) => `${reason}: ${message}`),
+    [
+      'GaveUp: gave up on database: connect ECONNREFUSED; what is left there must be removed by hand',
+      'Removed: DeviceFleet ns/fleet is removed',
+    ],
+  )
 })
 
 test('a fault before any step is in Ready, and nothing is taken for converged', async () => {

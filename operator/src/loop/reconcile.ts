@@ -1,6 +1,7 @@
 /**
  * One reconcile of one resource, the same for every kind: get → suspend → finalizer → gather → steps → conditions → status
- * (written only if it changed) → events. Removal runs the kind's removal steps instead, and takes the finalizer off last.
+ * (written only if it changed) → events. Removal runs the kind's removal steps instead, and takes the finalizer off last; it
+ * never gives up by itself, but a person can make it, by an annotation that names the back-end that is gone.
  */
 import { isDeepStrictEqual } from 'node:util'
 import type { Condition, ConditionType } from '@fleetloom/crds/conditions'
@@ -12,6 +13,7 @@ import { changedConditions, foldConditions, type Outcome, onlyReady } from './co
 import { type Next, nextAfter, reasonOf, Stalling, Waiting } from './errors.ts'
 import type { Extras, KindDefinition, Step, Work } from './kind.ts'
 import type { LoopMetrics } from './metrics.ts'
+import { Blocked, runRemovalStep } from './removal.ts'
 
 export const FINALIZER = 'fleetloom.io/operator'
 
@@ -123,15 +125,17 @@ const remove = async <Spec, Facts>(
   if (!metadata.finalizers.includes(FINALIZER)) return { kind: 'done' }
   try {
     const facts = await definition.gather(work)
-    for (const step of definition.removal ?? []) await step(work, facts)
+    for (const step of definition.removal ?? []) await runRemovalStep(step, work, facts)
     await work.event({ type: 'Normal', reason: 'Removed', message: `${kind} ${label(metadata)} is removed` })
     await context.source.removeFinalizer(kind, metadata, FINALIZER)
     return { kind: 'done' }
   } catch (error) {
-    logFaults(work, [error])
-    context.metrics.failed(kind, reasonOf(error))
-    await putReady(context, work, { reason: reasonOf(error), message: `being removed: ${messageOf(error)}` })
-    return nextAfter([error])
+    const fault = error instanceof Blocked ? error.cause : error
+    const wayOut = error instanceof Blocked ? error.wayOutAt(context.clock.now()) : ''
+    logFaults(work, [fault])
+    context.metrics.failed(kind, reasonOf(fault))
+    await putReady(context, work, { reason: reasonOf(fault), message: `being removed: ${messageOf(fault)}${wayOut}` })
+    return nextAfter([fault])
   }
 }
 

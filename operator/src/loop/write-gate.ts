@@ -73,7 +73,7 @@ export const gatedNats = (nats: Nats, gate: WriteGate): Nats => {
   return Object.assign(Object.create(nats) as Nats, { jsm, bucket })
 }
 
-const QUERY = /^\s*(select|show|with|explain)\b/i
+const QUERY = /^[\s(]*(select|show|with|explain)\b/i
 
 export const gatedDatabase = (database: Questdb, gate: WriteGate): Questdb => ({
   sql: async (statement) => {
