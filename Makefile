@@ -6,10 +6,10 @@ MAKEFLAGS += --no-print-directory
 
 GENERATED := crds/yaml docs/spec
 
-.PHONY: help setup check verify test demo status bench clean
+.PHONY: help setup check verify test e2e cluster-up cluster-down demo status bench clean
 
 help: ## Show this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 node_modules/.package-lock.json: package-lock.json
 	@echo 'Installing npm packages…'
@@ -31,6 +31,15 @@ verify: check ## check, then regenerate what is generated and fail on a differen
 
 test: setup ## Unit tests and journeys with real servers
 	@node e2e/run-tests.ts unit journeys
+
+e2e: setup ## Journeys on a real Kubernetes, built here from Go modules (the first time takes minutes)
+	@node e2e/run-tests.ts cluster
+
+cluster-up: setup ## Start a Kubernetes control plane with our CRDs, for kubectl
+	@node e2e/cluster/main.ts up
+
+cluster-down: node_modules/.package-lock.json ## Stop it
+	@node e2e/cluster/main.ts down
 
 demo: setup ## Run everything here; CHECK=1 proves that readings arrive, then stops
 	@CHECK=$(CHECK) node e2e/demo/main.ts

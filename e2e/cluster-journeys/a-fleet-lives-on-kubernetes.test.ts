@@ -85,7 +85,10 @@ test('an unchanged fleet is written to nowhere, not even by an operator that sta
 test('what can not change is refused, with the way out; what can is in place at once', async () => {
   const patch = (spec: object) =>
     kubectl('patch', 'df', 'reefers', '-n', 'coldchain', '--type=merge', '-p', JSON.stringify({ spec }))
-  await assert.rejects(patch({ storage: { partitionBy: 'Hour' } }), /storage\.partitionBy: Invalid value: .*a fleet of another name/)
+  await assert.rejects(
+    patch({ storage: { partitionBy: 'Hour' } }),
+    /storage\.partitionBy: Invalid value: .*a fleet of another name/,
+  )
   await assert.rejects(patch({ stream: { shards: 8 } }), /stream\.shards: Invalid value/)
   const { spec } = await kube.kubernetes.fleet(REEFERS)
   await patch({ measurements: [...(spec.measurements as object[]), { name: 'lux', type: 'Double' }] })

@@ -27,7 +27,7 @@ export const config = z.object({
   mqttUser: z
     .string()
     .default('fleetloom_operator')
-    .describe('MQTT user that administers accounts; each replica needs its own'),
+    .describe('MQTT user that administers accounts; the replica that leads connects with it'),
   mqttPasswordFile: z.string().describe('file that holds its password'),
   questdbUrl: z.url().default('http://127.0.0.1:9000').describe('QuestDB over HTTP'),
   questdbUser: z.string().default('admin').describe('QuestDB user'),

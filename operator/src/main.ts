@@ -1,4 +1,5 @@
 import { namesOf, type Ref } from '@fleetloom/crds/names'
+import type { Broker } from '@fleetloom/shared/broker/broker'
 import { connectNats } from '@fleetloom/shared/nats'
 import { processRoutes, serveHttp } from '@fleetloom/shared/process/http'
 import { messageOf } from '@fleetloom/shared/process/logger'
@@ -25,21 +26,24 @@ await runProcess({
     const names = namesOf(config.installation)
     const { source, leadership, gate, routes } = await openSource(context)
     const nats = gatedNats(stack.use(await connectNats('operator', config)), gate)
-    const broker = gatedBroker(await connectBroker(context), gate)
     const password = await readSecret(config.questdbPasswordFile)
     const { questdbUrl: url, questdbUser: user } = config
     const database = gatedDatabase(connectQuestdb({ url, user, password }), gate)
-    const checks = { nats: nats.ping, broker: () => broker.ping(), database: () => database.sql('select 1') }
+    // The replicas share one MQTT user, whose client id is its name: only the leader may hold the connection.
+    let broker: Broker | undefined
+    const checks = { nats: nats.ping, broker: async () => broker?.ping(), database: () => database.sql('select 1') }
     const address = { host: config.httpHost, port: config.httpPort }
     stack.use(await serveHttp(address, { ...processRoutes(registry, checks), ...routes }))
 
     const lead = async (): Promise<void> => {
       await leadership.won
-      const onResync = () => ensureSurroundings({ nats, broker, names, log })
+      const ours = gatedBroker(await connectBroker(context), gate)
+      broker = ours
+      const onResync = () => ensureSurroundings({ nats, broker: ours, names, log })
       await onResync()
       // Reports of the data plane may come before the controller stands; it looks at everything when it starts.
       let look = (_: Ref): void => undefined
-      const deps = await fleetDeps(context, { source, nats, broker, database }, (fleet) => look(fleet))
+      const deps = await fleetDeps(context, { source, nats, broker: ours, database }, (fleet) => look(fleet))
       const { workers, resyncMs } = config
       const controller = stack.use(
         createController(
