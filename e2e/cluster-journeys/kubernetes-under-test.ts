@@ -27,7 +27,12 @@ export type KubePlatform = AsyncDisposable & {
 /** Everything is looked at every second, so that drift shows soon. */
 export const RESYNC_MS = 1_000
 
-export type Options = KubernetesOptions & { readonly platform?: PlatformOptions; readonly resyncMs?: number }
+export type Options = KubernetesOptions & {
+  readonly platform?: PlatformOptions
+  readonly resyncMs?: number
+  /** The operator's way to the API server, where it is not the straight one. */
+  readonly kubeconfig?: (kubernetes: Kubernetes) => string | Promise<string>
+}
 
 /** The sum of a metric's series on a page of metrics. */
 export const sumOf = (page: string, name: string): number =>
@@ -83,8 +88,12 @@ export const questions = ({ fleet, kubectl }: Kubernetes): Questions => {
 export const startKubePlatform = async (options: Options = {}): Promise<KubePlatform> => {
   await using stack = new AsyncDisposableStack()
   const kubernetes = stack.use(await startKubernetes(options))
-  const { resyncMs = RESYNC_MS, platform: given = {} } = options
-  const operator = { ...operatorOn(kubernetes), RESYNC_MS: String(resyncMs), ...given.env?.operator }
+  const {
+    resyncMs = RESYNC_MS,
+    platform: given = {},
+    kubeconfig = (known: Kubernetes) => known.operatorKubeconfig,
+  } = options
+  const operator = { ...operatorOn(await kubeconfig(kubernetes)), RESYNC_MS: String(resyncMs), ...given.env?.operator }
   const platform = stack.use(await startPlatform({ ...given, env: { ...given.env, operator } }))
   const parts = stack.move()
   return {

@@ -32,7 +32,7 @@ const apply = (name: string) => kube.kubernetes.apply(fleetYaml({ namespace: 'pl
 
 before(async () => {
   kube = await startKubePlatform()
-  const env = { ...operatorOn(kube.kubernetes), RESYNC_MS: '1000' }
+  const env = { ...operatorOn(kube.kubernetes.operatorKubeconfig), RESYNC_MS: '1000' }
   const second = await kube.platform.another('operator', { replica: 'operator-2', env })
   replicas = [kube.platform.operator, second]
   await kube.kubernetes.kubectl(['create', 'namespace', 'plant'])

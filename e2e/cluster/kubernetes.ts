@@ -1,6 +1,6 @@
 /** A cluster as tests use it: a control plane with our CRDs and what the chart gives the operator, and kubectl to talk to it. */
 import { spawn } from 'node:child_process'
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { Ref } from '@fleetloom/crds/names'
 import { KubeApi } from '@fleetloom/operator/source/kube/kube-api'
@@ -130,8 +130,19 @@ export const startKubernetes = async (options: KubernetesOptions = {}): Promise<
 }
 
 /** Tells an operator that the kit starts to work on this cluster. */
-export const operatorOn = ({ operatorKubeconfig }: Kubernetes): Readonly<Record<string, string>> => ({
+export const operatorOn = (kubeconfig: string): Readonly<Record<string, string>> => ({
   MANIFESTS: '',
-  KUBECONFIG: operatorKubeconfig,
+  KUBECONFIG: kubeconfig,
   LEASE_NAMESPACE: RELEASE.namespace,
 })
+
+/** The same login, over another port of this machine. */
+export const kubeconfigThrough = (kubeconfig: string, port: number): string => {
+  const file = kubeconfig.replace(/(\.kubeconfig)?$/, `-${port}.kubeconfig`)
+  const text = readFileSync(kubeconfig, 'utf8').replace(
+    /"server":"https:\/\/[^"]+"/,
+    `"server":"https://127.0.0.1:${port}"`,
+  )
+  writeFileSync(file, text, { mode: 0o600 })
+  return file
+}

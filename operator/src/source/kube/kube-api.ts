@@ -3,8 +3,8 @@
  * throttles (429) is asked again after the time it names, a few times; what would write is left to the caller, who must make
  * sure that it still may.
  */
-import { request as httpRequest, type IncomingMessage } from 'node:http'
-import { Agent, request as httpsRequest } from 'node:https'
+import http, { type IncomingMessage } from 'node:http'
+import https from 'node:https'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Cluster } from './kube-config.ts'
 
@@ -75,18 +75,20 @@ const errorOf = (status: number, text: string): KubeError => {
   return new KubeError(status, reason, message)
 }
 
+const isTls = ({ server }: Cluster): boolean => server.startsWith('https:')
+
+const agentOf = (cluster: Cluster, options: http.AgentOptions): http.Agent => {
+  if (!isTls(cluster)) return new http.Agent(options)
+  return new https.Agent({ ...options, ...(cluster.ca && { ca: cluster.ca }), ...cluster.client })
+}
+
 export class KubeApi implements Disposable {
   readonly #cluster: Cluster
-  readonly #agent: Agent
+  readonly #agent: http.Agent
 
   constructor(cluster: Cluster) {
     this.#cluster = cluster
-    this.#agent = new Agent({
-      keepAlive: true,
-      maxSockets: CONNECTIONS,
-      ...(cluster.ca && { ca: cluster.ca }),
-      ...cluster.client,
-    })
+    this.#agent = agentOf(cluster, { keepAlive: true, maxSockets: CONNECTIONS })
   }
 
   /** @throws KubeError for an answer that is not 2xx; another error where none came. */
@@ -126,7 +128,7 @@ export class KubeApi implements Disposable {
     signal: AbortSignal,
     pooled = true,
   ): Promise<IncomingMessage> {
-    const { server, ca, client, token } = this.#cluster
+    const { server, token } = this.#cluster
     const bearer = await token()
     const payload = body === undefined ? undefined : JSON.stringify(body)
     const headers = {
@@ -135,10 +137,9 @@ export class KubeApi implements Disposable {
       ...(payload !== undefined && { 'content-type': contentType, 'content-length': Buffer.byteLength(payload) }),
     }
     const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>()
-    const tls = { ...(ca && { ca }), ...client }
-    const connection = pooled ? { agent: this.#agent } : { agent: new Agent(tls) }
-    const send = server.startsWith('https:') ? httpsRequest : httpRequest
-    send(`${server}${path}${queryText(query)}`, { method, headers, signal, ...connection }, resolve)
+    const agent = pooled ? this.#agent : agentOf(this.#cluster, {})
+    const { request } = isTls(this.#cluster) ? https : http
+    request(`${server}${path}${queryText(query)}`, { method, headers, signal, agent }, resolve)
       .on('error', reject)
       .end(payload)
     return promise

@@ -1,0 +1,156 @@
+/**
+ * The API server is killed, cut off, or forgets its history: readings flow on, the operator catches up when it is back, and what
+ * did not change is not written again.
+ */
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Ref } from '@fleetloom/crds/names'
+import { connectNats, type Nats } from '@fleetloom/shared/nats'
+import { kubeconfigThrough } from '../cluster/kubernetes.ts'
+import type { Device } from '../kit/api-client.ts'
+import { startProxy, type TcpProxy } from '../kit/proxy.ts'
+import { until } from '../kit/until.ts'
+import { fleetYaml, type KubePlatform, startKubePlatform } from './kubernetes-under-test.ts'
+
+/** Long enough for the lease to be lost. */
+const AWAY_MS = process.env.FLEETLOOM_FULL === '1' ? 120_000 : 15_000
+const EVERY_MS = 100
+const DEVICES = ['killed', 'partitioned'] as const
+const STEADY: Ref = { namespace: 'plant', name: 'steady' }
+
+let kube: KubePlatform
+let proxy: TcpProxy
+let nats: Nats
+let devices: readonly Device[]
+
+const fleet = (name: string): Ref => ({ namespace: 'plant', name })
+const apply = (name: string) => kube.kubernetes.apply(fleetYaml(fleet(name)))
+
+before(async () => {
+  kube = await startKubePlatform({
+    kubeconfig: async ({ controlPlane, operatorKubeconfig }) => {
+      proxy = await startProxy(Number(new URL(controlPlane.server).port))
+      return kubeconfigThrough(operatorKubeconfig, proxy.port)
+    },
+    // As a kubelet would: an operator that ended is started again.
+    platform: {
+      onDeath: (part) => {
+        if (part === 'operator') setTimeout(() => kube.platform.operator.start().catch(() => undefined), 500)
+      },
+    },
+  })
+  nats = await connectNats('test', kube.platform.nats.settings())
+  await kube.kubernetes.kubectl(['create', 'namespace', 'plant'])
+  await apply(STEADY.name)
+  await kube.untilReady(STEADY)
+  devices = await Promise.all(DEVICES.map((device) => kube.platform.register(STEADY, device)))
+  const counted = async () => (await kube.kubernetes.fleet(STEADY)).status?.devices?.registered === devices.length
+  await until(counted, { what: 'the devices to be counted' })
+})
+
+after(async () => {
+  await nats[Symbol.asyncDispose]()
+  await kube[Symbol.asyncDispose]()
+  await proxy[Symbol.asyncDispose]()
+})
+
+/** What the steady fleet has everywhere; it changes when anybody writes. */
+const traces = async () => {
+  const kv = await nats.bucket('fleetloom-pipeline')
+  const { config, created } = await nats.jsm.streams.info('fleet_plant_steady')
+  return {
+    resourceVersion: (await kube.kubernetes.fleet(STEADY)).metadata.resourceVersion,
+    document: (await kv.get('fleet.plant.steady'))?.revision,
+    stream: { config, created },
+    columns: await kube.platform.sql('select "column", type from table_columns(\'plant_steady\')'),
+  }
+}
+
+/** Publishes readings all the while, and makes sure that each is in the database afterwards. */
+const whileReadingsFlow = async (device: (typeof DEVICES)[number], work: () => Promise<void>): Promise<void> => {
+  await using session = await kube.platform.connect(devices.find((one) => one.device === device) as Device)
+  let sent = 0
+  let done = false
+  const publishing = (async () => {
+    while (!done) {
+      const body = JSON.stringify({ temperature: sent, ts: Date.now() })
+      await session.client.publishAsync(`fleets/plant/steady/${device}/telemetry`, body, { qos: 1 })
+      sent++
+      await sleep(EVERY_MS)
+    }
+  })()
+  await work().finally(() => {
+    done = true
+  })
+  await publishing
+  const count = async () => {
+    const [row] = await kube.platform.sql<{ n: number }>(
+      `select count() n from plant_steady where device = '${device}'`,
+    )
+    return row?.n
+  }
+  await until(async () => (await count()) === sent, { what: `${sent} readings of ${device}` })
+  process.stdout.write(`${device}: ${sent} readings published meanwhile, all there\n`)
+}
+
+const unchanged = async (work: () => Promise<void>): Promise<void> => {
+  const before = await traces()
+  await work()
+  assert.deepEqual(await traces(), before)
+}
+
+test('the API server is killed and started again', async () => {
+  await whileReadingsFlow('killed', () =>
+    unchanged(async () => {
+      const { apiserver } = kube.kubernetes.controlPlane
+      await apiserver.kill('SIGKILL')
+      await sleep(3_000)
+      await apiserver.start()
+      await apply('after-restart')
+      await kube.untilReady(fleet('after-restart'), 60_000)
+    }),
+  )
+})
+
+test('its connections are cut, the watches among them', async () => {
+  await unchanged(async () => {
+    for (let i = 0; i < 3; i++) {
+      proxy.cut()
+      await sleep(200)
+      proxy.heal()
+      await apply(`after-cut-${i}`)
+      await kube.untilReady(fleet(`after-cut-${i}`), 30_000)
+    }
+  })
+})
+
+test('the network to it is partitioned for longer than the lease lasts', async () => {
+  await whileReadingsFlow('partitioned', () =>
+    unchanged(async () => {
+      proxy.freeze()
+      await apply('during-partition')
+      await sleep(AWAY_MS)
+      proxy.heal()
+      await kube.untilReady(fleet('during-partition'), 60_000)
+    }),
+  )
+})
+
+test('it has forgotten the version that the watch stood at: everything is listed again', async () => {
+  const { apiserver, etcdUrl } = kube.kubernetes.controlPlane
+  await unchanged(async () => {
+    proxy.cut()
+    await apply('unseen')
+    const { metadata } = await kube.kubernetes.api.request<{ metadata: { resourceVersion: string } }>({
+      method: 'GET',
+      path: '/api/v1/namespaces',
+    })
+    const body = JSON.stringify({ revision: metadata.resourceVersion, physical: true })
+    assert.equal((await fetch(`${etcdUrl}/v3/kv/compaction`, { method: 'POST', body })).status, 200)
+    await apiserver.kill('SIGKILL')
+    await apiserver.start()
+    proxy.heal()
+    await kube.untilReady(fleet('unseen'), 60_000)
+  })
+})
