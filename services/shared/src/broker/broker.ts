@@ -12,7 +12,10 @@ export type Account = { readonly username: string; readonly acl: Acl; readonly d
 /** PBKDF2-HMAC-SHA512 of a secret, in the one form that both brokers can take; salt and hash are base64. */
 export type SecretHash = { readonly iterations: number; readonly salt: string; readonly hash: string }
 
-export type NewAccount = Account & { readonly secret: { readonly plain: string } | { readonly hash: SecretHash } }
+/** What the account logs in with. With `certificate` the listener has checked it, and there is no password that would be let in. */
+export type Credential = { readonly plain: string } | { readonly hash: SecretHash } | { readonly certificate: true }
+
+export type NewAccount = Account & { readonly secret: Credential }
 
 /** Outcome of one account in a bulk call, in the order given. */
 export type AccountResult = { readonly username: string; readonly error?: string }
