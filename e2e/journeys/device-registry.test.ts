@@ -40,6 +40,7 @@ const device = (id: string, change: Partial<NewDevice> = {}): NewDevice => ({
   type: '',
   labels: {},
   displayName: '',
+  authentication: 'Password',
   secret: hashSecret(newSecret()),
   ...change,
 })

@@ -6,7 +6,7 @@ import { Registry as Metrics } from 'prom-client'
 import { type AppParts, createApp } from './app.ts'
 import type { ApiKey } from './keys/key.ts'
 
-const OPEN = ['/healthz', '/readyz', '/metrics']
+const OPEN = ['/healthz', '/readyz', '/metrics', '/v1/device-ca/crl']
 const DEVICES = '/v1/namespaces/ns/fleets/f/devices'
 
 const key = (namespaces: string[], verbs: ApiKey['verbs']): ApiKey => ({
@@ -44,6 +44,8 @@ const appWith = (parts: Partial<AppParts> = {}, metrics = new Metrics()) =>
     registry: untouched,
     fleets: untouched,
     provisioning: untouched,
+    certificates: untouched,
+    revocation: { ca: undefined, refused: untouched, now: () => new Date() },
     letters: untouched,
     replay: untouched,
     checks: { nats: async () => undefined },

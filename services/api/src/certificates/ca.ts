@@ -8,6 +8,8 @@ import { readFile } from 'node:fs/promises'
 import { ConfigError } from '@fleetloom/shared/process/config'
 import { messageOf } from '@fleetloom/shared/process/logger'
 import type { IssuedCertificate } from '@fleetloom/shared/registry/device-record'
+import { Problem } from '../http/problem.ts'
+import { readCsr } from './csr.ts'
 import { type RefusedCertificate, revocationList } from './revocation-list.ts'
 import * as x509 from './x509.ts'
 
@@ -20,7 +22,8 @@ export const LIST_VALID_MS = 7 * DAY_MS
 
 const CURVES: Readonly<Record<string, string>> = { prime256v1: 'P-256', secp384r1: 'P-384' }
 
-export type Wanted = { readonly username: string; readonly publicKey: x509.PublicKey; readonly now: Date }
+/** `csr` is PEM or DER. */
+export type Wanted = { readonly username: string; readonly csr: Buffer; readonly now: Date }
 export type Issued = {
   /** PEM: the device's certificate, then ours as it stands in our file. */
   readonly chain: string
@@ -28,8 +31,7 @@ export type Issued = {
 }
 
 export type DeviceCa = {
-  /** After this no certificate of ours is worth anything. */
-  readonly notAfter: Date
+  /** @throws Problem when the request asks for anything but a certificate of this user name. */
   issue(wanted: Wanted): Promise<Issued>
   /** DER. */
   revocationList(refused: readonly RefusedCertificate[], now: Date): Buffer
@@ -64,7 +66,7 @@ const checkCa = (certificate: Read, key: KeyObject): string => {
 
 const extensionsOf = async (
   ca: x509.X509Certificate,
-  { publicKey }: Wanted,
+  publicKey: x509.PublicKey,
   listUrl: string | undefined,
 ): Promise<x509.Extension[]> => [
   new x509.BasicConstraintsExtension(false, undefined, true),
@@ -74,6 +76,11 @@ const extensionsOf = async (
   await x509.AuthorityKeyIdentifierExtension.create(ca),
   ...(listUrl === undefined ? [] : [new x509.CRLDistributionPointsExtension([listUrl])]),
 ]
+
+const expired = (notAfter: Date): Problem =>
+  new Problem('unavailable', `the device CA has expired on ${notAfter.toISOString()}`, {
+    next: 'Make a new CA, give it to the brokers beside the old one, then start the api with it.',
+  })
 
 /** @throws ConfigError when the two are no CA together. */
 export const createDeviceCa = async (pem: Pem, { days, listUrl }: CaOptions): Promise<DeviceCa> => {
@@ -87,23 +94,24 @@ export const createDeviceCa = async (pem: Pem, { days, listUrl }: CaOptions): Pr
   const held = ca.getExtension(x509.SubjectKeyIdentifierExtension)?.keyId ?? keyId
   const signer = { key, name: new Uint8Array(ca.subjectName.toArrayBuffer()), keyId: Buffer.from(held, 'hex') }
   return {
-    notAfter: ca.notAfter,
-    issue: async (wanted) => {
-      const nowMs = wanted.now.getTime()
+    issue: async ({ username, csr, now }) => {
+      const nowMs = now.getTime()
+      if (nowMs >= ca.notAfter.getTime()) throw expired(ca.notAfter)
+      const publicKey = await readCsr(csr, username)
       const notAfter = seconds(Math.min(nowMs + days * DAY_MS, ca.notAfter.getTime()))
       const serial = newSerial()
       const leaf = await x509.X509CertificateGenerator.create({
         serialNumber: serial,
-        subject: [{ CN: [wanted.username] }],
+        subject: [{ CN: [username] }],
         issuer: ca.subjectName,
         notBefore: seconds(nowMs - BACKDATE_MS),
         notAfter,
-        publicKey: wanted.publicKey,
+        publicKey,
         signingKey,
         signingAlgorithm: algorithm,
-        extensions: await extensionsOf(ca, wanted, listUrl),
+        extensions: await extensionsOf(ca, publicKey, listUrl),
       })
-      const record = { serial, issuedAt: wanted.now.toISOString(), notAfter: notAfter.toISOString() }
+      const record = { serial, issuedAt: now.toISOString(), notAfter: notAfter.toISOString() }
       return { chain: `${leaf.toString('pem')}\n${pem.certificate.trim()}\n`, record }
     },
     revocationList: (refused, now) => {
