@@ -11,7 +11,6 @@ import {
 } from '@fleetloom/shared/broker/mosquitto/bootstrap'
 import { connectAsync } from 'mqtt'
 import { toolPath } from '../tools/paths.ts'
-import { serverTls } from './certificates.ts'
 import { type Child, startChild } from './child.ts'
 import { type Place, placeOf } from './place.ts'
 import { freePort } from './ports.ts'
@@ -66,6 +65,7 @@ const initialise = (file: string, admins: MosquittoServer['admins']): void => {
 /** The listener for devices with certificates, with a certificate of its own from another CA. */
 const certificateListener = async (directory: string, { deviceCa, tlsPort }: MosquittoOptions) => {
   if (deviceCa === undefined) return {}
+  const { serverTls } = await import('./certificates.ts')
   const { caFile, certFile, keyFile } = await serverTls(join(directory, 'tls'))
   const port = tlsPort ?? (await freePort())
   const certificates: CertificateListener = {
