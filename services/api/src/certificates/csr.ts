@@ -21,15 +21,22 @@ const refused = (...errors: readonly Fault[]): Problem =>
     next: HOW,
   })
 
-const parse = (bytes: Buffer): Pkcs10CertificateRequest => {
-  const text = bytes[0] === DER_SEQUENCE ? undefined : bytes.toString('latin1')
-  if (text !== undefined && !PEM.test(text))
-    throw refused({ field: 'csr', reason: 'must be one PKCS #10 certificate request, in PEM or DER' })
+const NOT_A_REQUEST = { field: 'csr', reason: 'must be one PKCS #10 certificate request, in PEM or DER' }
+
+/** What the library makes of bytes of a stranger: whatever it throws says that they are no request. */
+const orRefused = <T>(read: () => T): T => {
   try {
-    return new Pkcs10CertificateRequest(text ?? new Uint8Array(bytes))
+    return read()
   } catch {
-    throw refused({ field: 'csr', reason: 'is not a PKCS #10 certificate request' })
+    throw refused(NOT_A_REQUEST)
   }
+}
+
+const parse = (bytes: Buffer): Pkcs10CertificateRequest => {
+  if (bytes[0] === DER_SEQUENCE) return new Pkcs10CertificateRequest(new Uint8Array(bytes))
+  const text = bytes.toString('latin1')
+  if (!PEM.test(text)) throw new TypeError('not PEM')
+  return new Pkcs10CertificateRequest(text)
 }
 
 const subjectFaults = (request: Pkcs10CertificateRequest, username: string): Fault[] => {
@@ -84,12 +91,12 @@ const keyFault: Fault = {
 
 /** The public key of a request (PEM or DER) that the device of this user name may make. @throws Problem */
 export const readCsr = async (bytes: Buffer, username: string): Promise<PublicKey> => {
-  const request = parse(bytes)
-  const faults = [
+  const request = orRefused(() => parse(bytes))
+  const faults = orRefused(() => [
     ...subjectFaults(request, username),
     ...attributeFaults(request),
     ...(isStrong(request.publicKey) ? [] : [keyFault]),
-  ]
+  ])
   if (faults.length > 0) throw refused(...faults)
   if (await request.verify().catch(() => false)) return request.publicKey
   throw refused({

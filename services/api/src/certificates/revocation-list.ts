@@ -57,7 +57,8 @@ export const isSignedList = (bytes: Buffer, key: KeyObject): boolean => {
   try {
     const [list, ...more] = elements(bytes)
     const [signed, algorithm, signature] = elements(list?.content ?? Buffer.alloc(0))
-    if (more.length > 0 || !signed || !signature || !algorithm?.whole.equals(ECDSA_WITH_SHA256)) return false
+    const isList = list?.tag === TAGS.sequence && signature?.tag === TAGS.bitString && signature.content[0] === 0
+    if (!isList || !signed || more.length > 0 || !algorithm?.whole.equals(ECDSA_WITH_SHA256)) return false
     return verify('sha256', signed.whole, key, signature.content.subarray(1))
   } catch {
     return false
