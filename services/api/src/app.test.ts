@@ -208,3 +208,25 @@ test('requests are counted by route template, never by what stands in the path',
   assert.match(text, /_count\{method="GET",route="unmatched",status="401"\} 1/)
   assert.equal(text.includes('private-name'), false)
 })
+
+test('without a device CA the revocation list is a problem that says how to configure one', async () => {
+  const response = await send(appWith(), '/v1/device-ca/crl')
+  const { type, next } = (await response.json()) as { type: string; next: string }
+  assert.equal(response.status, 501)
+  assert.equal(type, 'urn:fleetloom:problem:not-configured')
+  assert.match(next, /make-device-ca\.ts.*DEVICE_CA_CERT_FILE and DEVICE_CA_KEY_FILE/)
+})
+
+test('a certificate request of another type, or too large, is refused before it is looked at', async () => {
+  const record = { namespace: 'ns', fleet: 'f', device: 'd' }
+  const registry = { ...({} as AppParts['registry']), get: async () => ({ record, revision: 1 }) as never }
+  const app = appWith({ registry })
+  const post = async (contentType: string, body: string) => {
+    const headers = { 'content-type': contentType }
+    return (await send(app, `${DEVICES}/d/certificate`, { method: 'POST', as: 'admin', headers, body })).status
+  }
+  assert.equal(await post('text/plain', 'x'), 415)
+  assert.equal(await post('application/pkcs10', 'x'.repeat(9_000)), 413)
+  assert.equal(await post('application/json', JSON.stringify({ csr: 'x'.repeat(9_000) })), 400)
+  assert.equal(await post('application/json', JSON.stringify({ csr: 'x', days: 3650 })), 400)
+})
