@@ -50,7 +50,7 @@ export const startCertificates = async (): Promise<CertificatesUnderTest> => {
         'ships.yaml': fleet('warm', 'ships', 'Certificate'),
         'sheds.yaml': fleet('cold', 'sheds', 'Password'),
       },
-      env: { api: { DEVICE_CRL_DELAY_MS: '2000' } },
+      env: { api: { DEVICE_CRL_DELAY_MS: '2000' }, operator: { RESYNC_MS: '2000' } },
     }),
   )
   for (const [namespace, name] of [
