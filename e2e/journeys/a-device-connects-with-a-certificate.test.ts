@@ -131,10 +131,35 @@ test('a device of a fleet with passwords gets no certificate', async () => {
   assert.match(body.detail, /logs in with a password/)
 })
 
-test('a user name that fits in no certificate is refused when it is registered', async () => {
-  const { status, body } = await under.send<Problem>('POST', TRUCKS, { device: 'x'.repeat(60) })
+test('a user name that fits in no certificate is refused when it is registered, one by one and in bulk', async () => {
+  const device = 'x'.repeat(60)
+  const { status, body } = await under.send<Problem>('POST', TRUCKS, { device })
   assert.equal(status, 400)
   assert.match(body.detail, /device: must have at most 59 characters/)
+  const lines = [{ device }, { device: 'y'.repeat(59) }].map((line) => JSON.stringify(line)).join('\n')
+  const bulk = await under.sendLines(TRUCKS, lines)
+  assert.deepEqual(
+    bulk.map(({ status: code, username, secret }) => [code, username, secret]),
+    [
+      [400, undefined, undefined],
+      [201, `cold.${'y'.repeat(59)}`, undefined],
+    ],
+  )
+  const longest = await under.enrol('y'.repeat(59))
+  await using connected = await under.connect(longest)
+  assert.equal(await publishCode(connected.client, telemetry('y'.repeat(59)), reading(1)), 0)
+})
+
+test('a certificate that has expired is refused', async () => {
+  const { deviceCa } = under.platform
+  assert.ok(deviceCa)
+  const { loadDeviceCa } = await import('@fleetloom/api/certificates/ca')
+  const ca = await loadDeviceCa(deviceCa, { days: 1 })
+  const { key, csr } = await deviceRequest('')
+  const issue = (now: Date) => ca.issue({ username: 'cold.t-old', csr: Buffer.from(csr), now })
+  const [old, present] = await Promise.all([issue(new Date(Date.now() - 2 * 864e5)), issue(new Date())])
+  assert.equal(await under.isLetIn({ key, chain: present.chain }), true)
+  assert.equal(await under.isLetIn({ key, chain: old.chain }), false)
 })
 
 test('an account that the broker lost is made again by the operator, without a new certificate', async () => {

@@ -34,6 +34,7 @@ export type Problem = {
   readonly next: string
 }
 export type Registered = { readonly username: string; readonly secret?: string; readonly next: string }
+type Line = { readonly status: number; readonly username?: string; readonly secret?: string }
 /** A private key and a certificate with its chain, PEM. */
 export type Login = { readonly key: string; readonly chain: string }
 
@@ -74,6 +75,15 @@ const helpers = (platform: Platform) => {
     const text = await response.text()
     return { status: response.status, headers: response.headers, body: (text === '' ? {} : JSON.parse(text)) as T }
   }
+  /** Registers a device per line of NDJSON; gives the lines of the answer. */
+  const sendLines = async (path: string, body: string): Promise<Line[]> => {
+    const headers = { authorization: `Bearer ${adminKey}`, 'content-type': 'application/x-ndjson' }
+    const response = await fetch(`${platform.api.url}${path}`, { method: 'POST', headers, body })
+    return (await response.text())
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line))
+  }
   const register = async (device: string, devices = TRUCKS) =>
     (await send<Registered>('POST', devices, { device })).body
   const askFor = (device: string, { csr }: DeviceRequest, devices = TRUCKS, key = adminKey) =>
@@ -110,7 +120,7 @@ const helpers = (platform: Platform) => {
   }
   const untilRefused = (login: Login) =>
     until(async () => !(await isLetIn(login)), { what: 'the certificate to be refused', deadlineMs: 5_000 })
-  return { send, register, askFor, enrol, registerAndEnrol, connect, isLetIn, untilRefused }
+  return { send, sendLines, register, askFor, enrol, registerAndEnrol, connect, isLetIn, untilRefused }
 }
 
 /** Topic of a device in namespace `cold`. */
