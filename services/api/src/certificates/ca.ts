@@ -3,7 +3,7 @@
  * A certificate says who the device is (its CN is the MQTT user name) and that it may be a TLS client; nothing in it comes from the
  * request but the public key.
  */
-import { createPrivateKey, type KeyObject, X509Certificate as Read, randomBytes } from 'node:crypto'
+import { createPrivateKey, type KeyObject, randomBytes, X509Certificate } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { ConfigError } from '@fleetloom/shared/process/config'
 import { messageOf } from '@fleetloom/shared/process/logger'
@@ -53,7 +53,7 @@ const newSerial = (): string => `01${randomBytes(16).toString('hex')}`
 const seconds = (ms: number): Date => new Date(Math.floor(ms / 1000) * 1000)
 
 /** @throws ConfigError when key and certificate are no CA together. */
-const checkCa = (certificate: Read, key: KeyObject): string => {
+const checkCa = (certificate: X509Certificate, key: KeyObject): string => {
   const usages = new x509.X509Certificate(certificate.raw).getExtension(x509.KeyUsagesExtension)?.usages ?? 0
   const needed = x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign
   const curve = CURVES[key.asymmetricKeyDetails?.namedCurve ?? '']
@@ -79,13 +79,13 @@ const extensionsOf = async (
 
 const expired = (notAfter: Date): Problem =>
   new Problem('unavailable', `the device CA has expired on ${notAfter.toISOString()}`, {
-    next: 'Make a new CA, give it to the brokers beside the old one, then start the api with it.',
+    next: 'Make a new CA, start the api and the brokers with it, then let devices enrol anew.',
   })
 
 /** @throws ConfigError when the two are no CA together. */
 export const createDeviceCa = async (pem: Pem, { days, listUrl }: CaOptions): Promise<DeviceCa> => {
   const key = createPrivateKey(pem.key)
-  const certificate = new Read(pem.certificate)
+  const certificate = new X509Certificate(pem.certificate)
   const namedCurve = checkCa(certificate, key)
   const algorithm = { name: 'ECDSA', namedCurve, hash: 'SHA-256' } as const
   const signingKey = key.toCryptoKey(algorithm, false, ['sign'])

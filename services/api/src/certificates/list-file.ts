@@ -6,6 +6,8 @@
  */
 import type { KeyObject } from 'node:crypto'
 import { rename, writeFile } from 'node:fs/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { messageOf } from '@fleetloom/shared/process/logger'
 import { isSignedList, listPem } from './revocation-list.ts'
 
 const TIMEOUT_MS = 5_000
@@ -50,4 +52,25 @@ export const refreshListFile = async (
   await rename(`${file}.new`, file)
   await reload()
   return response.headers.get('etag') ?? undefined
+}
+
+type Keeping = {
+  readonly everyMs: number
+  readonly signal: AbortSignal
+  /** Told after each look: why the file stays as it was, undefined when it is as the api has it. */
+  readonly onLook: (fault: string | undefined) => void
+}
+
+/** Looks again and again until `signal`. */
+export const keepListFile = async (list: ListFile, { everyMs, signal, onLook }: Keeping): Promise<void> => {
+  let etag: string | undefined
+  while (!signal.aborted) {
+    try {
+      etag = await refreshListFile(list, etag)
+      onLook(undefined)
+    } catch (error) {
+      onLook(messageOf(error))
+    }
+    await sleep(everyMs, undefined, { signal }).catch(() => undefined)
+  }
 }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { NewAccount } from '@fleetloom/shared/broker/broker'
 import { type DeviceRecord, MAX_CERTIFICATES } from '@fleetloom/shared/registry/device-record'
+import type { DeviceCa } from '../certificates/ca.ts'
 import { aCa, aDevice, aListed, aRequest, NOW } from '../certificates/testing.ts'
 import { Problem } from '../http/problem.ts'
 import { Certificates } from './certificates.ts'
@@ -11,14 +12,14 @@ const { ca } = await aCa()
 const csr = Buffer.from(await aRequest())
 
 /** Signs for a registry that holds one device, and notes what it is asked to do. */
-const under = (held: DeviceRecord, change: { ca?: undefined; now?: Date } = {}) => {
+const under = (held: DeviceRecord, parts: { readonly ca: DeviceCa | undefined } = { ca }) => {
   const done: string[] = []
-  let record = held
+  const state = { record: held }
   const registry = {
     change: async (_: unknown, apply: (now: DeviceRecord) => DeviceRecord) => {
-      record = apply(record)
+      state.record = apply(state.record)
       done.push('registry')
-      return { record, revision: 2 }
+      return { record: state.record, revision: 2 }
     },
   }
   const accounts = {
@@ -26,15 +27,9 @@ const under = (held: DeviceRecord, change: { ca?: undefined; now?: Date } = {}) 
     align: async () => done.push('align') > 0,
   }
   const fleets = { getActive: async () => ({}) as never }
-  const parts = { registry, accounts, fleets, ca, listDelayMs: DELAY_MS, now: () => change.now ?? NOW, ...change }
-  return {
-    done,
-    certificates: new Certificates({ ...parts, now: parts.now as () => Date, ca: 'ca' in change ? undefined : ca }),
-    now: () => record,
-    become: (next: DeviceRecord) => {
-      record = next
-    },
-  }
+  const now = () => NOW
+  const certificates = new Certificates({ registry, accounts, fleets, listDelayMs: DELAY_MS, now, ...parts })
+  return { certificates, done, state }
 }
 const entry = (record: DeviceRecord) => ({ record, revision: 1 })
 const refusedWith = (kind: string, pattern: RegExp) => (error: unknown) => {
@@ -47,19 +42,19 @@ const refusedWith = (kind: string, pattern: RegExp) => (error: unknown) => {
 test('who slipped in before is thrown out first; then the certificate is listed; then the device gets its rights', async () => {
   const revoked = aListed('01', { revokedAt: new Date(NOW.getTime() - DELAY_MS).toISOString() })
   const record = aDevice({ certificates: [revoked] })
-  const { certificates, done, now } = under(record)
+  const { certificates, done, state } = under(record)
   const { certificate } = await certificates.sign(entry(record), csr)
   assert.deepEqual(done, ['put true {"certificate":true}', 'registry', 'align'])
-  assert.deepEqual(now().certificates, [revoked, certificate])
+  assert.deepEqual(state.record.certificates, [revoked, certificate])
 })
 
 test('a device that renews its certificate in time keeps its session, and expired ones leave the registry', async () => {
   const expired = aListed('01', { notAfter: NOW.toISOString() })
   const record = aDevice({ certificates: [expired, aListed('02')] })
-  const { certificates, done, now } = under(record)
+  const { certificates, done, state } = under(record)
   const { certificate } = await certificates.sign(entry(record), csr)
   assert.deepEqual(done, ['registry', 'align'])
-  assert.deepEqual(now().certificates, [aListed('02'), certificate])
+  assert.deepEqual(state.record.certificates, [aListed('02'), certificate])
 })
 
 test('after a revocation the next certificate waits until brokers have the list', async () => {
@@ -83,8 +78,8 @@ test('what happened to the device while its certificate was signed counts', asyn
     [{ createdAt: '2026-01-31T11:59:59.000Z' }, /registered anew/],
   ]
   for (const [change, pattern] of meanwhile) {
-    const { certificates, done, become } = under(record)
-    become(aDevice(change))
+    const { certificates, done, state } = under(record)
+    state.record = aDevice(change)
     await assert.rejects(certificates.sign(entry(record), csr), refusedWith('conflict', pattern))
     assert.equal(done.includes('align'), false)
   }
@@ -108,11 +103,11 @@ test('without a CA the problem says how to make one; a disabled device and one w
 test('revoking takes every certificate, leaves the time of those revoked before, and can be repeated', async () => {
   const before = '2026-01-01T00:00:00.000Z'
   const record = aDevice({ certificates: [aListed('01', { revokedAt: before }), aListed('02')] })
-  const { certificates, done, now } = under(record)
+  const { certificates, done, state } = under(record)
   const wanted = [aListed('01', { revokedAt: before }), aListed('02', { revokedAt: NOW.toISOString() })]
   for (let i = 0; i < 2; i++) {
     await certificates.revoke(entry(record))
-    assert.deepEqual(now().certificates, wanted)
+    assert.deepEqual(state.record.certificates, wanted)
   }
   assert.deepEqual(done, ['registry', 'align', 'registry', 'align'])
 })
