@@ -71,9 +71,10 @@ test('who slips in with a revoked certificate before the broker has the list get
   await using thief = await under.connect(first)
   assert.equal(await publishCode(thief.client, telemetry('t-slip'), reading(1)), NOT_AUTHORIZED)
   await under.platform.crl?.start()
-  await under.untilRefused(first)
+  assert.equal(thief.client.connected, true, 'a new list ends no session')
   await under.enrol('t-slip')
   await endsWithin2s(thief.closed)
+  assert.equal(await under.isLetIn(first), false)
 })
 
 test('a disabled device is thrown out and refused, and let in again once it is enabled', async () => {

@@ -37,7 +37,7 @@ export type Broker = AsyncDisposable & {
   secureDefaults(): Promise<string[]>
   /** Our accounts by user name. */
   list(): Promise<Map<string, Account>>
-  /** Makes accounts, or gives existing ones of ours this secret and ACL. */
+  /** Makes accounts, or gives existing ones of ours this credential and ACL, which ends their sessions. */
   put(accounts: readonly NewAccount[]): Promise<AccountResult[]>
   /** Sets the ACL of existing accounts. Live sessions lose what is no longer allowed. */
   setAcl(accounts: readonly { readonly username: string; readonly acl: Acl }[]): Promise<AccountResult[]>
