@@ -7,6 +7,7 @@ import { celMs, DURATION_UNITS } from './units.ts'
 
 export const TIMESTAMP_UNITS = ['Seconds', 'Milliseconds', 'Microseconds', 'Nanoseconds', 'RFC3339'] as const
 export const MEASUREMENT_TYPES = ['Double', 'Long', 'Boolean', 'Symbol', 'String'] as const
+export const AUTHENTICATION_MODES = ['Password', 'Certificate'] as const
 export const PARTITIONS = ['Hour', 'Day', 'Week'] as const
 export const ROLLUP_STEPS = ['1m', '5m', '10m', '15m', '30m', '1h', '2h', '3h', '6h', '12h', '1d'] as const
 
@@ -66,9 +67,17 @@ const access = z
 const authentication = z
   .object({
     mode: z
-      .enum(['Password', 'Certificate'])
+      .enum(AUTHENTICATION_MODES)
+      .meta(
+        rules([
+          'self == oldSelf',
+          'mode can not change, as every registered device would be locked out at once; create a fleet of another name with the new mode and register the devices there',
+        ]),
+      )
       .default('Password')
-      .describe('How a device proves who it is: Password, or a client Certificate signed by the platform.'),
+      .describe(
+        "How a device proves who it is. Password: the secret that the api returns once. Certificate: a client certificate that the platform's CA signs for the device's own key, over TLS; no password is made or accepted, and NAMESPACE.DEVICE has at most 64 characters. Can not be changed.",
+      ),
   })
   .prefault({})
   .describe('How devices prove who they are. The user name is NAMESPACE.DEVICE.')

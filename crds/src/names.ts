@@ -45,6 +45,9 @@ export const label = ({ namespace, name }: Ref): string => `${namespace}/${name}
 /** MQTT user name, client id and certificate CN of a device. */
 export const deviceUser = (namespace: string, device: string): string => `${namespace}.${device}`
 
+/** Longest common name that a certificate can hold (X.520), and so longest user name of a device with certificates. */
+export const MAX_COMMON_NAME = 64
+
 /** The device behind an MQTT user name; undefined for one of our own services, whose users hold no dot. */
 export const deviceOfUser = (username: string): { namespace: string; device: string } | undefined => {
   const dot = username.indexOf('.')

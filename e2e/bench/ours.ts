@@ -33,6 +33,7 @@ const documentOf = (name: string): FleetDocument => {
     uid: randomBytes(8).toString('hex'),
     generation: 1,
     phase: 'Active',
+    authentication: 'Password',
     topics: { telemetry: [topicOf('{device}')], events: [], errors: 'bench/{device}/errors' },
     grants: { publish: [topicOf('{device}')], subscribe: [] },
     sessions: 1,

@@ -48,7 +48,7 @@ export const runningDemo = (): Running | undefined => {
 export const markRunning = (operatorUrl: string): void =>
   writeFileSync(RUNNING, JSON.stringify({ pid: process.pid, operatorUrl } satisfies Running))
 
-type PortName = Part | 'natsMonitor' | 'postgres'
+type PortName = Exclude<Part, 'crl'> | 'natsMonitor' | 'postgres'
 
 const USUAL: Readonly<Record<PortName, number>> = {
   mosquitto: 1883,

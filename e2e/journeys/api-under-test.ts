@@ -38,6 +38,7 @@ export const fleetDocument = ({ namespace, name }: Ref, change: Partial<FleetDoc
     uid: `uid-${name}`,
     generation: 1,
     phase: 'Active',
+    authentication: 'Password',
     topics: { telemetry: [topic('telemetry')], events: [topic('events')], errors: topic('errors') },
     grants: { publish: [topic('telemetry')], subscribe: [topic('commands')] },
     sessions: 1,

@@ -4,6 +4,7 @@ import { namesOf } from '@fleetloom/crds/names'
 import { NO_ACCESS } from '@fleetloom/shared/broker/acl'
 import type { Broker } from '@fleetloom/shared/broker/broker'
 import { type Entry, Registry } from '@fleetloom/shared/registry/registry'
+import { DeviceAccounts } from '../../services/api/src/devices/accounts.ts'
 import { Provisioning } from '../../services/api/src/devices/provisioning.ts'
 import { Fleets } from '../../services/api/src/fleets.ts'
 import { type ApiUnderTest, fleetDocument, quiet, startApiUnderTest, testBroker } from './api-under-test.ts'
@@ -41,7 +42,8 @@ const replica = (method: 'put' | 'setAcl', meanwhile: () => Promise<unknown>): P
     }
     return broker[method](accounts)
   }
-  return new Provisioning({ registry, fleets, broker: { ...broker, [method]: write }, log: quiet })
+  const accounts = new DeviceAccounts({ registry, fleets, broker: { ...broker, [method]: write } })
+  return new Provisioning({ registry, fleets, accounts, log: quiet })
 }
 
 const register = async (device: string) =>
@@ -87,7 +89,7 @@ test('a device that is registered while its fleet loses its grants has none', as
     { device: 'e', type: '', labels: {}, displayName: '' },
   ])
   assert.ok(outcome && 'ok' in outcome)
-  await using device = await connect('cold.e', outcome.ok.secret)
+  await using device = await connect('cold.e', outcome.ok.secret ?? '')
   assert.equal(await publishCode(device.client, 'fleets/cold/reefers/e/telemetry'), NOT_AUTHORIZED)
   await under.putFleet(fleetDocument(FLEET))
 })

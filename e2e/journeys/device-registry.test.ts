@@ -40,6 +40,7 @@ const device = (id: string, change: Partial<NewDevice> = {}): NewDevice => ({
   type: '',
   labels: {},
   displayName: '',
+  authentication: 'Password',
   secret: hashSecret(newSecret()),
   ...change,
 })
@@ -123,4 +124,18 @@ test('a follower hears what is there, each change and each removal, also across 
   await until(() => registry.create(device('f-2', { namespace: 'follow' })), { what: 'a second device' })
   await registry.remove({ namespace: 'follow', device: 'f-1' })
   await until(() => heard.has('f-2') && heard.get('f-1')?.record.removedAt !== undefined, { what: 'both changes' })
+})
+
+test('certificates are revoked with their device, and stay on the record of who is registered over it', async () => {
+  const [at, notAfter] = ['2026-01-01T00:00:00.000Z', '2036-01-01T00:00:00.000Z']
+  const before = { serial: '01', issuedAt: at, notAfter, revokedAt: at }
+  const name = await registry.create(device('cert', { authentication: 'Certificate' }))
+  const certificates = [before, { serial: '02', issuedAt: at, notAfter }]
+  await registry.change(name.record, (now) => ({ ...now, certificates }))
+  const removed = await registry.remove(name.record)
+  const removedAt = removed?.record.removedAt
+  assert.deepEqual(removed?.record.certificates, [before, { ...certificates[1], revokedAt: removedAt }])
+  const anew = await registry.create(device('cert', { fleet: 'trucks', authentication: 'Certificate' }))
+  assert.deepEqual(anew.record.certificates, removed?.record.certificates)
+  assert.deepEqual((await registry.get('cold', 'cert'))?.record, anew.record)
 })

@@ -54,6 +54,7 @@ export const documentOf = ({ namespace, name }: Ref, changes: Partial<FleetDocum
     uid: `uid-${name}`,
     generation: 1,
     phase: 'Active',
+    authentication: 'Password',
     topics: { telemetry: [topic('telemetry')], events: [topic('events')], errors: topic('errors') },
     grants: { publish: [], subscribe: [] },
     sessions: 1,

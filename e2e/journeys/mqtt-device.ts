@@ -7,7 +7,7 @@ export type DeviceClient = AsyncDisposable & {
   readonly closed: Promise<number | undefined>
 }
 
-type Credentials = { readonly url: string; readonly username: string; readonly password: string }
+type Credentials = { readonly url: string; readonly username: string; readonly password?: string }
 
 /** @throws what the broker refuses the connection with. */
 export const connectDevice = async (
@@ -20,7 +20,7 @@ export const connectDevice = async (
       protocolVersion: 5,
       clientId: username,
       username,
-      password,
+      ...(password !== undefined && { password }),
       reconnectPeriod: 0,
       connectTimeout: 5_000,
       ...options,

@@ -56,6 +56,7 @@ const documentOf = ({ namespace, name }: Ref, change: FleetChange): FleetDocumen
     uid: `uid-${name}`,
     generation: 1,
     phase: 'Active',
+    authentication: 'Password',
     topics: { telemetry: [topic('telemetry')], events: [topic('events')], errors: topic('errors') },
     grants: { publish: [], subscribe: [] },
     sessions: 1,

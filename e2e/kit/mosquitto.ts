@@ -2,7 +2,13 @@ import { createHash } from 'node:crypto'
 import { existsSync, writeFileSync } from 'node:fs'
 import { userInfo } from 'node:os'
 import { join } from 'node:path'
-import { dynamicSecurityFile, type MosquittoConf, mosquittoConf } from '@fleetloom/shared/broker/mosquitto/bootstrap'
+import type { DeviceCaFiles } from '@fleetloom/api/certificates/make-ca'
+import {
+  type CertificateListener,
+  dynamicSecurityFile,
+  type MosquittoConf,
+  mosquittoConf,
+} from '@fleetloom/shared/broker/mosquitto/bootstrap'
 import { connectAsync } from 'mqtt'
 import { toolPath } from '../tools/paths.ts'
 import { type Child, startChild } from './child.ts'
@@ -20,11 +26,23 @@ export type MosquittoServer = Child & {
   readonly port: number
   /** What it queues for ingest at most; undefined: the default of services/shared. */
   readonly queue: MosquittoConf['queue']
+  /** Where devices with certificates connect, and by which CA they know it; absent without a device CA. */
+  readonly tls: MosquittoTls | undefined
   /** MQTT user name and password of each administrator. */
   readonly admins: Readonly<Record<MosquittoAdmin, Secret & { readonly username: string }>>
 }
 
+export type MosquittoTls = {
+  readonly url: string
+  readonly port: number
+  readonly caFile: string
+  readonly pidFile: string
+}
+
 export type MosquittoOptions = Place & {
+  /** The CA of devices with certificates and its revocation list: opens a listener for them. */
+  readonly deviceCa?: Pick<DeviceCaFiles, 'certFile' | 'listFile'> | undefined
+  readonly tlsPort?: number | undefined
   readonly port?: number | undefined
   readonly installation?: string | undefined
   readonly queue?: MosquittoConf['queue']
@@ -44,16 +62,30 @@ const initialise = (file: string, admins: MosquittoServer['admins']): void => {
   writeFileSync(file, dynamicSecurityFile(entries), { mode: 0o600 })
 }
 
-const writeConf = (directory: string, port: number, { queue, autosaveSeconds }: MosquittoOptions): string => {
+/** The listener for devices with certificates, with a certificate of its own from another CA. */
+const certificateListener = async (directory: string, { deviceCa, tlsPort }: MosquittoOptions) => {
+  if (deviceCa === undefined) return {}
+  const { serverTls } = await import('./certificates.ts')
+  const { caFile, certFile, keyFile } = await serverTls(join(directory, 'tls'))
+  const port = tlsPort ?? (await freePort())
+  const certificates: CertificateListener = {
+    ...{ port, certFile, keyFile },
+    deviceCaFile: deviceCa.certFile,
+    revocationListFile: deviceCa.listFile,
+  }
+  const tls: MosquittoTls = { port, caFile, url: `mqtts://${HOST}:${port}`, pidFile: join(directory, 'mosquitto.pid') }
+  return { certificates, tls }
+}
+
+type ConfOptions = Pick<MosquittoConf, 'directory' | 'port' | 'queue' | 'autosaveSeconds' | 'certificates'>
+
+const writeConf = (options: ConfOptions): string => {
   const conf = mosquittoConf({
     host: HOST,
-    port,
     plugin: toolPath('Mosquitto dynamic security plugin'),
-    directory,
-    ...(queue && { queue }),
-    ...(autosaveSeconds !== undefined && { autosaveSeconds }),
+    ...options,
   })
-  const file = join(directory, 'mosquitto.conf')
+  const file = join(options.directory, 'mosquitto.conf')
   writeFileSync(
     file,
     `${conf}# Started by root it would become the user "mosquitto", who can't read this folder.\nuser ${userInfo().username}\n`,
@@ -70,17 +102,25 @@ export const startMosquitto = async (options: MosquittoOptions = {}): Promise<Mo
     ...secretFile(join(directory, 'secrets', name)),
   }))
   initialise(join(directory, 'dynamic-security.json'), admins)
+  const { queue, autosaveSeconds } = options
+  const { certificates, tls } = await certificateListener(directory, options)
+  const file = writeConf({
+    ...{ directory, port },
+    ...(queue && { queue }),
+    ...(autosaveSeconds !== undefined && { autosaveSeconds }),
+    ...(certificates && { certificates }),
+  })
   const url = `mqtt://${HOST}:${port}`
   const { username, value: password } = admins.monitor
   const child = await startChild({
     name: 'mosquitto',
     command: toolPath('mosquitto'),
-    args: ['-c', writeConf(directory, port, options)],
+    args: ['-c', file],
     ready: async () => {
       const client = await connectAsync(url, { username, password, reconnectPeriod: 0, connectTimeout: 2_000 }, false)
       await client.endAsync(true)
     },
     ...placed,
   })
-  return Object.assign(child, { url, host: HOST, port, queue: options.queue, admins })
+  return Object.assign(child, { url, host: HOST, port, queue, tls, admins })
 }

@@ -4,9 +4,12 @@
  */
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { DeviceCaFiles } from '@fleetloom/api/certificates/make-ca'
 import { label, type Ref } from '@fleetloom/crds/names'
 import { type ApiClient, createApiClient, type Device } from './api-client.ts'
+import type { Child } from './child.ts'
 import { type FleetStatus, fleetStatuses, isFleetReady, whyNotReady } from './fleet-status.ts'
+import { startListKeeper } from './list-keeper.ts'
 import { startMosquitto } from './mosquitto.ts'
 import { connectMqtt, type MqttSession } from './mqtt.ts'
 import { startNats } from './nats.ts'
@@ -32,6 +35,9 @@ export type Platform = AsyncDisposable &
   ApiClient &
   Readonly<Record<Service, ServiceProcess>> & {
     readonly adminKeyFile: string
+    /** With the option `certificates`: the CA of devices, and the process that keeps the broker's revocation list. */
+    readonly deviceCa: DeviceCaFiles | undefined
+    readonly crl: Child | undefined
     /** Folder that the operator watches. */
     readonly manifests: string
     readonly sql: Sql
@@ -65,7 +71,11 @@ const announced = async <T>(part: Part, { onUp }: PlatformOptions, start: Promis
   return started
 }
 
-const startServers = async (stack: AsyncDisposableStack, options: PlatformOptions): Promise<Servers> => {
+const startServers = async (
+  stack: AsyncDisposableStack,
+  options: PlatformOptions,
+  deviceCa: DeviceCaFiles | undefined,
+): Promise<Servers> => {
   const { directory, ports = {}, installation } = options
   const place = (part: Part) => placeFor(part, directory && join(directory, part), options)
   const [mosquitto, nats, questdb] = await together(
@@ -73,7 +83,11 @@ const startServers = async (stack: AsyncDisposableStack, options: PlatformOption
     announced(
       'mosquitto',
       options,
-      startMosquitto({ ...place('mosquitto'), port: ports.mosquitto, installation, ...options.mosquitto }),
+      startMosquitto({
+        ...place('mosquitto'),
+        ...{ port: ports.mosquitto, tlsPort: ports.mqtts, installation, deviceCa },
+        ...options.mosquitto,
+      }),
     ),
     announced(
       'nats',
@@ -100,6 +114,24 @@ const startServices = async (stack: AsyncDisposableStack, around: Surroundings, 
     ...([start('operator'), start('api'), start('writer'), start('ingest')] as const),
   )
   return { operator, api, writer, ingest }
+}
+
+/** Where the broker has a listener for certificates: what keeps its list of the revoked ones. */
+const startKeeper = async (
+  stack: AsyncDisposableStack,
+  { deviceCa, mosquitto: { tls } }: Surroundings,
+  apiUrl: string,
+  options: PlatformOptions,
+): Promise<Child | undefined> => {
+  if (deviceCa === undefined || tls === undefined) return undefined
+  const { logFile, onDeath } = placeFor('crl', undefined, options)
+  return stack.use(await announced('crl', options, startListKeeper({ apiUrl, deviceCa, tls, logFile, onDeath })))
+}
+
+/** Its code is loaded only where it is needed: it is large. */
+const deviceCaIn = async (directory: string): Promise<DeviceCaFiles> => {
+  const { makeDeviceCa } = await import('@fleetloom/api/certificates/make-ca')
+  return makeDeviceCa(directory)
 }
 
 const prepare = (stack: AsyncDisposableStack, options: PlatformOptions) => {
@@ -135,17 +167,21 @@ const waitReady = (url: string, fleet: Ref, generation: number, deadlineMs: numb
 export const startPlatform = async (options: PlatformOptions = {}): Promise<Platform> => {
   await using stack = new AsyncDisposableStack()
   const { directory, ...files } = prepare(stack, options)
-  const servers = await startServers(stack, options)
+  const deviceCa = options.certificates ? await deviceCaIn(join(directory, 'device-ca')) : undefined
+  const servers = await startServers(stack, options, deviceCa)
   const { installation, sharedPrefixes = [] } = options
-  const around: Surroundings = { ...servers, ...files, installation, sharedPrefixes }
+  const around: Surroundings = { ...servers, ...files, installation, sharedPrefixes, deviceCa }
   const services = await startServices(stack, around, options)
   const { operator, api } = services
+  const crl = await startKeeper(stack, around, api.url, options)
   const parts = stack.move()
   return {
     ...servers,
     ...services,
     ...createApiClient(api.url, files.adminKeyFile),
     ...files,
+    deviceCa,
+    crl,
     sql: servers.questdb.sql,
     fleets: () => fleetStatuses(operator.url),
     untilReady: (fleet, { generation = 1, deadlineMs = 30_000 } = {}) =>

@@ -1,5 +1,6 @@
 /** Our own processes as children: what each is told of the servers, and how it is started. */
 import { join } from 'node:path'
+import type { DeviceCaFiles } from '@fleetloom/api/certificates/make-ca'
 import { ROOT } from '../tools/paths.ts'
 import { type Child, startChild } from './child.ts'
 import type { MosquittoServer } from './mosquitto.ts'
@@ -25,6 +26,7 @@ export type Surroundings = Servers & {
   readonly installation?: string | undefined
   readonly platformKey: Secret
   readonly adminKeyFile: string
+  readonly deviceCa?: DeviceCaFiles | undefined
   /** Folder of the operator's manifests, and where it keeps what it knows of them. */
   readonly manifests: string
   readonly state: string
@@ -54,7 +56,14 @@ const ENV: Readonly<Record<Service, (around: Surroundings) => Env>> = {
     STATE_FILE: around.state,
     ...(around.sharedPrefixes.length > 0 && { SHARED_PREFIX: around.sharedPrefixes.join(',') }),
   }),
-  api: (around) => ({ ...mqttEnv(around, 'api'), ADMIN_KEY_FILE: around.adminKeyFile }),
+  api: (around) => ({
+    ...mqttEnv(around, 'api'),
+    ADMIN_KEY_FILE: around.adminKeyFile,
+    ...(around.deviceCa && {
+      DEVICE_CA_CERT_FILE: around.deviceCa.certFile,
+      DEVICE_CA_KEY_FILE: around.deviceCa.keyFile,
+    }),
+  }),
   writer: questdbEnv,
   ingest: ({ mosquitto: { url, queue }, platformKey }) => ({
     MQTT_URL: url,

@@ -6,7 +6,7 @@ import { Registry as Metrics } from 'prom-client'
 import { type AppParts, createApp } from './app.ts'
 import type { ApiKey } from './keys/key.ts'
 
-const OPEN = ['/healthz', '/readyz', '/metrics']
+const OPEN = ['/healthz', '/readyz', '/metrics', '/v1/device-ca/crl']
 const DEVICES = '/v1/namespaces/ns/fleets/f/devices'
 
 const key = (namespaces: string[], verbs: ApiKey['verbs']): ApiKey => ({
@@ -44,6 +44,8 @@ const appWith = (parts: Partial<AppParts> = {}, metrics = new Metrics()) =>
     registry: untouched,
     fleets: untouched,
     provisioning: untouched,
+    certificates: untouched,
+    revocation: { ca: undefined, refused: untouched, now: () => new Date() },
     letters: untouched,
     replay: untouched,
     checks: { nats: async () => undefined },
@@ -205,4 +207,26 @@ test('requests are counted by route template, never by what stands in the path',
   )
   assert.match(text, /_count\{method="GET",route="unmatched",status="401"\} 1/)
   assert.equal(text.includes('private-name'), false)
+})
+
+test('without a device CA the revocation list is a problem that says how to configure one', async () => {
+  const response = await send(appWith(), '/v1/device-ca/crl')
+  const { type, next } = (await response.json()) as { type: string; next: string }
+  assert.equal(response.status, 501)
+  assert.equal(type, 'urn:fleetloom:problem:not-configured')
+  assert.match(next, /make-device-ca\.ts.*DEVICE_CA_CERT_FILE and DEVICE_CA_KEY_FILE/)
+})
+
+test('a certificate request of another type, or too large, is refused before it is looked at', async () => {
+  const record = { namespace: 'ns', fleet: 'f', device: 'd' }
+  const registry = { ...({} as AppParts['registry']), get: async () => ({ record, revision: 1 }) as never }
+  const app = appWith({ registry })
+  const post = async (contentType: string, body: string) => {
+    const headers = { 'content-type': contentType }
+    return (await send(app, `${DEVICES}/d/certificate`, { method: 'POST', as: 'admin', headers, body })).status
+  }
+  assert.equal(await post('text/plain', 'x'), 415)
+  assert.equal(await post('application/pkcs10', 'x'.repeat(9_000)), 413)
+  assert.equal(await post('application/json', JSON.stringify({ csr: 'x'.repeat(9_000) })), 400)
+  assert.equal(await post('application/json', JSON.stringify({ csr: 'x', days: 3650 })), 400)
 })

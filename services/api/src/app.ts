@@ -1,4 +1,4 @@
-/** The API as one Hono app: health and metrics are open, everything else asks for a key. Errors are problem documents. */
+/** The API as one Hono app: health, metrics and the revocation list are open, everything else asks for a key. Errors are problem documents. */
 
 import { BrokerUnavailable } from '@fleetloom/shared/broker/mosquitto/control'
 import { type ReadyChecks, readinessOf } from '@fleetloom/shared/process/http'
@@ -8,6 +8,7 @@ import { JetStreamError } from '@nats-io/jetstream'
 import { errors as natsErrors } from '@nats-io/nats-core'
 import { Hono } from 'hono'
 import type { Registry as Metrics } from 'prom-client'
+import { deviceCaRoutes, type RevocationParts } from './certificates/routes.ts'
 import { type DeadLetterParts, deadLetterRoutes } from './dead-letters/routes.ts'
 import { type DeviceParts, deviceRoutes } from './devices/routes.ts'
 import type { ApiEnv } from './http/env.ts'
@@ -19,6 +20,7 @@ import type { Keys } from './keys/store.ts'
 
 export type AppParts = DeviceParts &
   DeadLetterParts & {
+    readonly revocation: RevocationParts
     readonly keys: Keys
     readonly checks: ReadyChecks
     readonly metrics: Metrics
@@ -28,7 +30,7 @@ export type AppParts = DeviceParts &
 const FLEET = '/namespaces/:namespace/fleets/:fleet'
 
 export const createApp = (parts: AppParts): Hono<ApiEnv> => {
-  const { keys, checks, metrics, log } = parts
+  const { keys, checks, metrics, log, revocation } = parts
   const readiness = readinessOf(checks)
   const v1 = new Hono<ApiEnv>()
     .route('/keys', keyRoutes(keys))
@@ -42,6 +44,7 @@ export const createApp = (parts: AppParts): Hono<ApiEnv> => {
       return c.json(result, result.ready ? 200 : 503)
     })
     .get('/metrics', async (c) => c.body(await metrics.metrics(), 200, { 'content-type': metrics.contentType }))
+    .route('/v1/device-ca', deviceCaRoutes(revocation))
     .use(authenticate(keys))
     .route('/v1', v1)
     .notFound((c) => problemResponse(c, noRoute(c.req.method, c.req.path)))

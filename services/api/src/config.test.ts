@@ -15,3 +15,13 @@ test('a password in a URL is refused, and not repeated', () => {
       'MQTT_URL="mqtt://…@broker:1883": holds a password, which belongs into MQTT_PASSWORD_FILE',
   })
 })
+
+test('a device CA is a certificate and a key, or neither', () => {
+  const env = { MQTT_PASSWORD_FILE: '/p' }
+  const only = (more: object) => () => readConfig(apiConfig, { ...env, ...more })
+  assert.equal(readConfig(apiConfig, env).deviceCertificateDays, 90)
+  assert.throws(only({ DEVICE_CA_CERT_FILE: '/c' }), /DEVICE_CA_KEY_FILE: is required/)
+  assert.throws(only({ DEVICE_CA_KEY_FILE: '/k' }), /DEVICE_CA_KEY_FILE="\/k": is needed with DEVICE_CA_CERT_FILE/)
+  assert.throws(only({ DEVICE_CERTIFICATE_DAYS: '826' }), /DEVICE_CERTIFICATE_DAYS="826"/)
+  assert.throws(only({ DEVICE_CRL_URL: 'ldap://x' }), /DEVICE_CRL_URL/)
+})

@@ -3,11 +3,16 @@ import { namesOf } from '@fleetloom/crds/names'
 import { connectMosquitto } from '@fleetloom/shared/broker/mosquitto/mosquitto'
 import { connectNats } from '@fleetloom/shared/nats'
 import { runProcess } from '@fleetloom/shared/process/run'
+import { followDevices } from '@fleetloom/shared/registry/follow'
 import { Registry } from '@fleetloom/shared/registry/registry'
 import { createApp } from './app.ts'
+import { openDeviceCa } from './certificates/open.ts'
+import { RefusedCertificates } from './certificates/refused.ts'
 import { apiConfig } from './config.ts'
 import { Letters } from './dead-letters/letters.ts'
 import { Replay } from './dead-letters/replay.ts'
+import { DeviceAccounts } from './devices/accounts.ts'
+import { Certificates } from './devices/certificates.ts'
 import { Provisioning } from './devices/provisioning.ts'
 import { Fleets } from './fleets.ts'
 import { makeFirstKey } from './keys/first-key.ts'
@@ -27,15 +32,23 @@ await runProcess({
     const keys = new KeyStore(await nats.bucket(names.buckets.keys))
     await makeFirstKey(keys, config.adminKeyFile, log)
     const bucket = names.buckets.devices
-    const registry = new Registry({ kv: await nats.bucket(bucket), jsm: nats.jsm, bucket })
+    const devices = await nats.bucket(bucket)
+    const registry = new Registry({ kv: devices, jsm: nats.jsm, bucket })
     const fleets = new Fleets(await nats.bucket(names.buckets.pipeline))
     const letters = new Letters(nats.jsm, names)
+    const ca = await openDeviceCa(config)
+    const refused = new RefusedCertificates()
+    stack.use(await followDevices({ kv: devices, log, onDevice: ({ record }) => refused.put(record) }))
+    const now = () => new Date()
+    const accounts = new DeviceAccounts({ registry, fleets, broker })
     const app = createApp({
       keys,
       registry,
       fleets,
       letters,
-      provisioning: new Provisioning({ registry, fleets, broker, log }),
+      provisioning: new Provisioning({ registry, fleets, accounts, log }),
+      certificates: new Certificates({ registry, fleets, accounts, ca, listDelayMs: config.deviceCrlDelayMs, now }),
+      revocation: { ca, refused, now },
       replay: new Replay({ connection: nats.connection, js: nats.js, letters, names }),
       checks: { nats: nats.ping, broker: broker.ping },
       metrics,

@@ -9,6 +9,7 @@ export const fleetDocument = (changes: Partial<FleetDocument> = {}): FleetDocume
   uid: 'uid-1',
   generation: 1,
   phase: 'Active',
+  authentication: 'Password',
   topics: {
     telemetry: ['fleets/coldchain/reefers/{device}/telemetry'],
     events: ['fleets/coldchain/reefers/{device}/events'],

@@ -4,10 +4,11 @@
  * no hashes, an account that is lost stays lost until the device gets a new secret, and `lostDevices` says so.
  */
 import { deviceOfUser, deviceUser, label } from '@fleetloom/crds/names'
+import { NO_ACCESS } from '@fleetloom/shared/broker/acl'
 import type { Account, Broker } from '@fleetloom/shared/broker/broker'
 import type { FleetDocument } from '@fleetloom/shared/pipeline/fleet-document'
-import { deviceAccount } from '@fleetloom/shared/registry/device-account'
-import type { DeviceRecord } from '@fleetloom/shared/registry/device-record'
+import { deviceAccount, storedCredential } from '@fleetloom/shared/registry/device-account'
+import { type DeviceRecord, mayConnect } from '@fleetloom/shared/registry/device-record'
 import type { Registry } from '@fleetloom/shared/registry/registry'
 import type { DeviceIndex } from '../../device-fleet/device-index.ts'
 import { report } from '../../loop/converge.ts'
@@ -30,6 +31,10 @@ const NAMED = 5
 
 const isSettled = ({ updatedAt }: DeviceRecord, nowMs: number): boolean => nowMs - Date.parse(updatedAt) > LOST_AFTER_MS
 
+/** Whether all that the account needs is known: an account for a certificate holds no secret. */
+const canRestore = ({ acceptsHashes }: Broker, { authentication }: DeviceRecord): boolean =>
+  acceptsHashes || authentication === 'Certificate'
+
 /** Accounts of this namespace that no device of the index stands behind. */
 const orphansOf = ({ devices }: Deps, namespace: string, have: ReadonlyMap<string, Account>): AccountChange[] =>
   [...have.keys()].flatMap((username): AccountChange[] => {
@@ -46,8 +51,10 @@ const restore = async ({ accounts, registry }: Deps, { username, acl }: AccountC
   const named = deviceOfUser(username)
   const entry = named && (await registry.get(named.namespace, named.device))
   if (!entry) return false
-  const { secret, disabled } = entry.record
-  await accounts.write((broker) => broker.put([{ username, acl, disabled, secret: { hash: secret } }]))
+  const { record } = entry
+  const disabled = !mayConnect(record)
+  const rights = disabled ? NO_ACCESS : acl
+  await accounts.write((broker) => broker.put([{ username, acl: rights, disabled, secret: storedCredential(record) }]))
   return true
 }
 
@@ -60,13 +67,13 @@ const removeOrphan = async ({ accounts, registry }: Deps, { username }: AccountC
   return true
 }
 
-/** Whether the registry still says of a device what this change follows from: disabled devices have no rights. */
+/** Whether the registry still says of a device what this change follows from: devices that may not connect have no rights. */
 const isCurrent = async ({ registry }: Deps, { username, action, acl }: AccountChange): Promise<boolean> => {
   const named = deviceOfUser(username)
   const entry = named && (await registry.get(named.namespace, named.device))
   if (!entry) return false
   const givesRights = action === 'enable' || acl.publish.length + acl.subscribe.length > 0
-  return !(givesRights && entry.record.disabled)
+  return !(givesRights && !mayConnect(entry.record))
 }
 
 /** Makes one change; false when there turned out to be nothing to do. */
@@ -89,10 +96,12 @@ export const convergeDevices = async <Spec>(deps: Deps, work: Work<Spec>, docume
   const records = deps.devices.of(document)
   const wanted = records.map((record) => deviceAccount(document, record))
   const have = await deps.accounts.get()
-  const lost = new Set(
-    records.filter((one) => isSettled(one, deps.now())).map((one) => deviceUser(one.namespace, one.device)),
+  const restorable = new Set(
+    records
+      .filter((one) => isSettled(one, deps.now()) && canRestore(deps.broker, one))
+      .map((one) => deviceUser(one.namespace, one.device)),
   )
-  const canCreate = ({ username }: AccountChange) => deps.broker.acceptsHashes && lost.has(username)
+  const canCreate = ({ username }: AccountChange) => restorable.has(username)
   const planned = planAccounts(wanted, have).filter((change) => change.action !== 'create' || canCreate(change))
   const acls = planned.filter(({ action }) => action === 'set-acl')
   for (const some of chunks(acls, CHUNK)) {
@@ -115,13 +124,14 @@ export const sweepOrphans = async <Spec>(deps: Deps, work: Work<Spec>): Promise<
 
 /** The words of the condition CredentialsLost; undefined while every device has its account. */
 export const lostDevices = async <Spec>(
-  { accounts, devices, now }: Deps,
+  { broker, accounts, devices, now }: Deps,
   { resource: { metadata } }: Work<Spec>,
 ): Promise<string | undefined> => {
   const have = await accounts.get()
   const lost = devices
     .of(metadata)
-    .filter((record) => isSettled(record, now()) && !have.has(deviceUser(record.namespace, record.device)))
+    .filter((record) => isSettled(record, now()) && !canRestore(broker, record))
+    .filter(({ namespace, device }) => !have.has(deviceUser(namespace, device)))
     .map(({ device }) => device)
     .sort()
   if (lost.length === 0) return undefined

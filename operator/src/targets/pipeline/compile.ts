@@ -28,6 +28,7 @@ export const compile = ({ metadata, spec }: Resource<DeviceFleetSpec>, names: Na
     uid: metadata.uid,
     generation: metadata.generation,
     phase: 'Active',
+    authentication: spec.authentication.mode,
     topics: { telemetry: fill(telemetry), events: fill(events), errors: fillFleet(ERRORS_PATTERN, metadata) },
     grants: {
       publish: fill([...telemetry, ...events, ...replies, ...spec.access.publish]),

@@ -3,25 +3,22 @@
  * says; when the broker then fails, the registry is put back, and where that fails too the problem says what is left. A crash
  * between the two leaves a device without an account, which the operator reports (CredentialsLost) and a rotation mends.
  *
- * Several replicas may change one device at once. Whoever has written to the broker reads the registry and the fleet's document
- * once more and writes what they say by then, until they say what it wrote: so the last one to write leaves the broker right.
- *
  * A secret exists here for the length of one request: it is returned once and kept as a hash.
  */
-import { isDeepStrictEqual } from 'node:util'
-import { deviceUser, label, type Ref } from '@fleetloom/crds/names'
-import { NO_ACCESS } from '@fleetloom/shared/broker/acl'
-import type { Account, AccountResult, Broker } from '@fleetloom/shared/broker/broker'
+import { deviceUser, label, MAX_COMMON_NAME, type Ref } from '@fleetloom/crds/names'
+import type { Account, AccountResult, Credential } from '@fleetloom/shared/broker/broker'
 import { type Logger, messageOf } from '@fleetloom/shared/process/logger'
 import { deviceAccount } from '@fleetloom/shared/registry/device-account'
 import type { DeviceRecord } from '@fleetloom/shared/registry/device-record'
 import { DeviceExists, type Entry, type Registry, RevisionConflict } from '@fleetloom/shared/registry/registry'
-import { hashSecret, newSecret } from '@fleetloom/shared/registry/secret'
+import { hashSecret, NO_SECRET, newSecret } from '@fleetloom/shared/registry/secret'
 import type { Fleets } from '../fleets.ts'
 import { Problem, type ProblemKind } from '../http/problem.ts'
+import { type DeviceAccounts, fleetOf, follow } from './accounts.ts'
 import type { DeviceSpec } from './schema.ts'
 
-export type Registered = { readonly entry: Entry; readonly secret: string }
+/** Without a secret where the device logs in with a certificate. */
+export type Registered = { readonly entry: Entry; readonly secret: string | undefined }
 export type Outcome = { readonly ok: Registered } | { readonly problem: Problem }
 
 type Failure = { readonly kind: ProblemKind; readonly reason: string; readonly next: string }
@@ -29,30 +26,33 @@ type Failure = { readonly kind: ProblemKind; readonly reason: string; readonly n
 type Parts = {
   readonly registry: Registry
   readonly fleets: Pick<Fleets, 'get' | 'getActive'>
-  readonly broker: Broker
+  readonly accounts: DeviceAccounts
   readonly log: Logger
 }
 
-type DeviceName = Pick<DeviceRecord, 'namespace' | 'device'>
+type Mode = DeviceRecord['authentication']
 
-const fleetOf = ({ namespace, fleet }: DeviceRecord): Ref => ({ namespace, name: fleet })
+const credentialOf = ({ secret }: Registered): Credential =>
+  secret === undefined ? { certificate: true } : { plain: secret }
 
 export class Provisioning {
   readonly #registry: Registry
   readonly #fleets: Parts['fleets']
-  readonly #broker: Broker
+  readonly #accounts: DeviceAccounts
   readonly #log: Logger
 
-  constructor({ registry, fleets, broker, log }: Parts) {
+  constructor({ registry, fleets, accounts, log }: Parts) {
     this.#registry = registry
     this.#fleets = fleets
-    this.#broker = broker
+    this.#accounts = accounts
     this.#log = log
   }
 
   /** Registers devices of one fleet. Each one succeeds or leaves nothing; outcomes are in the order given. */
   async register(fleet: Ref, specs: readonly DeviceSpec[]): Promise<Outcome[]> {
-    const outcomes = await Promise.all(specs.map((spec) => this.#enter(fleet, spec)))
+    const mode = await this.#modeOf(fleet)
+    if (typeof mode !== 'string') return specs.map(() => mode)
+    const outcomes = await Promise.all(specs.map((spec) => this.#enter(fleet, mode, spec)))
     const entered = outcomes.flatMap((outcome) => ('ok' in outcome ? [outcome.ok] : []))
     const failures = await this.#makeAccounts(fleet, entered)
     const problems = new Map<Registered, Problem>()
@@ -70,7 +70,7 @@ export class Provisioning {
   /** Refuses the device and ends its session; needs no fleet, so it works whatever state that is in. */
   async disable({ record }: Entry): Promise<Entry> {
     const changed = must(await this.#registry.change(record, (now) => ({ ...now, disabled: true })), record)
-    await this.#follow('disabled in the registry', () => this.#align(record))
+    await follow('disabled in the registry', () => this.#accounts.align(record))
     return changed
   }
 
@@ -78,20 +78,21 @@ export class Provisioning {
   async enable({ record }: Entry): Promise<Entry> {
     await this.#fleets.get(fleetOf(record))
     const changed = must(await this.#registry.change(record, (now) => ({ ...now, disabled: false })), record)
-    await this.#follow('enabled in the registry', () => this.#align(record))
+    await follow('enabled in the registry', () => this.#accounts.align(record))
     return changed
   }
 
   /** Gives the device a new secret and ends the session that the old one opened. */
-  async rotate({ record }: Entry): Promise<Registered> {
+  async rotate({ record }: Entry): Promise<Registered & { readonly secret: string }> {
+    if (record.authentication === 'Certificate') throw hasNoSecret(record)
     const document = await this.#fleets.get(fleetOf(record))
     const secret = newSecret()
     const hash = hashSecret(secret)
     const changed = must(await this.#registry.change(record, (now) => ({ ...now, secret: hash })), record)
     try {
       const account = deviceAccount(document, changed.record)
-      refuse(await this.#broker.put([{ ...account, secret: { plain: secret } }]))
-      await this.#align(record, account)
+      await this.#accounts.putOne({ ...account, secret: { plain: secret } })
+      await this.#accounts.align(record, account)
     } catch (error) {
       const putBack = (now: DeviceRecord) => ({ ...now, secret: record.secret })
       await this.#registry.change(record, putBack, changed.revision).catch((fault) => {
@@ -111,18 +112,26 @@ export class Provisioning {
   /** Removes the device and ends its session. Repeating it finishes what a broker that was away left undone. */
   async remove({ record }: Entry, revision?: number): Promise<void> {
     if (record.removedAt === undefined) await this.#registry.remove(record, revision)
-    await this.#follow('removed from the registry', async () => {
-      const isAnother = (await this.#registry.get(record.namespace, record.device)) !== undefined
-      if (!isAnother) refuse(await this.#broker.remove([deviceUser(record.namespace, record.device)]))
-    })
+    await follow('removed from the registry', () => this.#accounts.removeUnregistered(record))
   }
 
-  async #enter({ namespace, name: fleet }: Ref, spec: DeviceSpec): Promise<Outcome> {
-    const secret = newSecret()
+  async #modeOf(fleet: Ref): Promise<Mode | { readonly problem: Problem }> {
     try {
-      return {
-        ok: { secret, entry: await this.#registry.create({ namespace, fleet, ...spec, secret: hashSecret(secret) }) },
-      }
+      return (await this.#fleets.getActive(fleet)).authentication
+    } catch (error) {
+      if (error instanceof Problem) return { problem: error }
+      return { problem: new Problem('unavailable', messageOf(error), { next: 'Send it again.' }) }
+    }
+  }
+
+  async #enter({ namespace, name: fleet }: Ref, authentication: Mode, spec: DeviceSpec): Promise<Outcome> {
+    if (authentication === 'Certificate' && deviceUser(namespace, spec.device).length > MAX_COMMON_NAME)
+      return { problem: tooLongForCertificate(namespace, spec.device) }
+    const plain = authentication === 'Password' ? newSecret() : undefined
+    const secret = plain === undefined ? NO_SECRET : hashSecret(plain)
+    try {
+      const entry = await this.#registry.create({ namespace, fleet, ...spec, authentication, secret })
+      return { ok: { secret: plain, entry } }
     } catch (error) {
       return { problem: problemOf(error, spec.device) }
     }
@@ -133,11 +142,11 @@ export class Provisioning {
     if (entered.length === 0) return new Map()
     try {
       const document = await this.#fleets.getActive(fleet)
-      const accounts = entered.map(({ entry, secret }) => ({
-        ...deviceAccount(document, entry.record),
-        secret: { plain: secret },
+      const accounts = entered.map((one) => ({
+        ...deviceAccount(document, one.entry.record),
+        secret: credentialOf(one),
       }))
-      const results = await this.#broker.put(accounts)
+      const results = await this.#accounts.put(accounts)
       const reasons = await Promise.all(
         accounts.map(({ secret: _, ...account }, i) => this.#unmade(entered[i] as Registered, account, results[i])),
       )
@@ -157,7 +166,7 @@ export class Provisioning {
   /** Why the account of a device just entered is not there; undefined when it is. */
   async #unmade({ entry }: Registered, account: Account, result?: AccountResult): Promise<string | undefined> {
     if (result?.error !== undefined) return result.error
-    return (await this.#align(entry.record, account)) ? undefined : 'it was removed meanwhile'
+    return (await this.#accounts.align(entry.record, account)) ? undefined : 'it was removed meanwhile'
   }
 
   async #undo({ entry }: Registered, { kind, reason, next }: Failure): Promise<Problem> {
@@ -172,47 +181,6 @@ export class Provisioning {
       })
     }
   }
-
-  /**
-   * Brings the account to what the registry and the fleet's document say; `held` is what was written just now. False when the
-   * device is not there any more, and its account neither.
-   */
-  async #align(device: DeviceName, held?: Account): Promise<boolean> {
-    const wanted = await this.#wanted(device)
-    if (wanted !== undefined) {
-      if (isDeepStrictEqual(wanted, held)) return true
-      await this.#write(wanted)
-      return this.#align(device, wanted)
-    }
-    refuse(await this.#broker.remove([deviceUser(device.namespace, device.device)]))
-    return false
-  }
-
-  /** The account that the device should have now; undefined when it was removed. */
-  async #wanted({ namespace, device }: DeviceName): Promise<Account | undefined> {
-    const record = (await this.#registry.get(namespace, device))?.record
-    if (record === undefined) return undefined
-    const document = record.disabled ? { grants: NO_ACCESS } : await this.#fleets.get(fleetOf(record))
-    return deviceAccount(document, record)
-  }
-
-  /** Shuts the door before the rest, and opens it after. */
-  async #write({ username, acl, disabled }: Account): Promise<void> {
-    if (disabled) await this.#broker.setDisabled(username, true)
-    refuse(await this.#broker.setAcl([{ username, acl }]))
-    if (!disabled) await this.#broker.setDisabled(username, false)
-  }
-
-  /** Brings the broker after the registry; what fails here the operator does later. */
-  async #follow(done: string, work: () => Promise<unknown>): Promise<void> {
-    try {
-      await work()
-    } catch (error) {
-      throw new Problem('unavailable', `${done}, but not yet on the broker: ${messageOf(error)}`, {
-        next: 'The operator brings the broker after it; to have it at once, send it again.',
-      })
-    }
-  }
 }
 
 const must = (entry: Entry | undefined, { namespace, device }: DeviceRecord): Entry => {
@@ -220,17 +188,34 @@ const must = (entry: Entry | undefined, { namespace, device }: DeviceRecord): En
   throw noDevice({ namespace, name: '' }, device)
 }
 
+const tooLongForCertificate = (namespace: string, device: string): Problem => {
+  const most = MAX_COMMON_NAME - namespace.length - 1
+  const reason = `must have at most ${most} characters: with its namespace it is the common name of a certificate, which holds ${MAX_COMMON_NAME}`
+  return new Problem('invalid-request', `device: ${reason}`, {
+    errors: [{ field: 'device', value: device.slice(0, 100), reason }],
+    next: 'Choose a shorter id.',
+  })
+}
+
+const hasNoSecret = ({ namespace, fleet, device }: DeviceRecord): Problem =>
+  new Problem('conflict', `device ${device} has no secret: its fleet logs in with certificates`, {
+    next: `Send a certificate request to POST ${certificatePath({ namespace, fleet, device })}.`,
+  })
+
+/** Where the device's certificates are signed. */
+export const certificatePath = ({
+  namespace,
+  fleet,
+  device,
+}: Pick<DeviceRecord, 'namespace' | 'fleet' | 'device'>): string =>
+  `/v1/namespaces/${namespace}/fleets/${fleet}/devices/${device}/certificate`
+
 /** The problem of a device that is not in this fleet. */
 export const noDevice = (fleet: Ref, device: string): Problem =>
   new Problem('not-found', `there is no device ${device} in ${fleet.name === '' ? fleet.namespace : label(fleet)}`, {
     errors: [{ field: 'device', value: device, reason: 'not registered in this fleet' }],
     next: 'List the devices of the fleet; ids are unique in a namespace.',
   })
-
-const refuse = (results: readonly AccountResult[]): void => {
-  const error = results.find((result) => result.error !== undefined)?.error
-  if (error !== undefined) throw new Error(error)
-}
 
 /** What to tell of a registry error; others are thrown on. */
 const problemOf = (error: unknown, device: string): Problem => {

@@ -1,4 +1,3 @@
-import type { Ref } from '@fleetloom/crds/names'
 import type { DeviceRecord } from '@fleetloom/shared/registry/device-record'
 import { deviceLabels } from '@fleetloom/shared/registry/device-record'
 import type { Entry, Registry } from '@fleetloom/shared/registry/registry'
@@ -9,14 +8,16 @@ import type { ApiEnv } from '../http/env.ts'
 import { deviceOf, fleetOf, ifMatch, tokenOf } from '../http/params.ts'
 import { allow } from '../keys/authenticate.ts'
 import { registerLines } from './bulk.ts'
-import { noDevice, type Provisioning, type Registered } from './provisioning.ts'
+import { type CertificateRouteParts, certificateRoutes } from './certificate-routes.ts'
+import { find, inFleet } from './find.ts'
+import { certificatePath, type Provisioning, type Registered } from './provisioning.ts'
 import { type DevicePatch, devicePatch, deviceView, listQuery, newDevice } from './schema.ts'
 
 const JSON_TYPE = 'application/json'
 const NDJSON_TYPE = 'application/x-ndjson'
 const PATCH_TYPE = 'application/merge-patch+json'
 
-export type DeviceParts = {
+export type DeviceParts = CertificateRouteParts & {
   readonly registry: Pick<Registry, 'get' | 'read' | 'change' | 'list'>
   readonly fleets: Pick<Fleets, 'getActive'>
   readonly provisioning: Pick<Provisioning, 'register' | 'disable' | 'enable' | 'rotate' | 'remove'>
@@ -24,7 +25,10 @@ export type DeviceParts = {
 
 /** `/v1/namespaces/:namespace/fleets/:fleet/devices` */
 export const deviceRoutes = (parts: DeviceParts): Hono<ApiEnv> =>
-  new Hono<ApiEnv>().route('/', fleetDevices(parts)).route('/:device', oneDevice(parts))
+  new Hono<ApiEnv>()
+    .route('/', fleetDevices(parts))
+    .route('/:device', oneDevice(parts))
+    .route('/:device/certificate', certificateRoutes(parts))
 
 const fleetDevices = ({ registry, fleets, provisioning }: DeviceParts): Hono<ApiEnv> =>
   new Hono<ApiEnv>()
@@ -58,7 +62,7 @@ const oneDevice = ({ registry, provisioning }: DeviceParts): Hono<ApiEnv> =>
       const { record } = await find(registry, c)
       const patch = await readJson(c, devicePatch)
       const changed = await registry.change(record, (now) => patched(now, patch), ifMatch(c))
-      return show(c, changed ?? missing(fleetOf(c), record.device))
+      return show(c, inFleet(changed, c))
     })
     .post('/disable', allow('devices:write'), async (c) => show(c, await provisioning.disable(await find(registry, c))))
     .post('/enable', allow('devices:write'), async (c) => show(c, await provisioning.enable(await find(registry, c))))
@@ -74,21 +78,6 @@ const oneDevice = ({ registry, provisioning }: DeviceParts): Hono<ApiEnv> =>
       return c.body(null, 204)
     })
 
-/** The device that the path names. @throws Problem */
-const find = async (registry: DeviceParts['registry'], c: Context): Promise<Entry> => {
-  const { namespace, device } = deviceOf(c)
-  return inFleet(await registry.get(namespace, device), c)
-}
-
-const inFleet = (entry: Entry | undefined, c: Context): Entry => {
-  const { fleet, device } = deviceOf(c)
-  return entry !== undefined && entry.record.fleet === fleet ? entry : missing(fleetOf(c), device)
-}
-
-const missing = (fleet: Ref, device: string): never => {
-  throw noDevice(fleet, device)
-}
-
 const show = (c: Context, entry: Entry): Response => {
   c.header('etag', `"${entry.revision}"`)
   return c.json(deviceView(entry))
@@ -96,8 +85,12 @@ const show = (c: Context, entry: Entry): Response => {
 
 const showWithSecret = (c: Context, { entry, secret }: Registered, status: 200 | 201): Response => {
   c.header('etag', `"${entry.revision}"`)
-  return c.json({ ...deviceView(entry), secret }, status)
+  return c.json({ ...deviceView(entry), ...(secret === undefined ? howToEnrol(entry) : { secret }) }, status)
 }
+
+const howToEnrol = ({ record }: Entry) => ({
+  next: `The device has no password. Send its certificate request to POST ${certificatePath(record)}.`,
+})
 
 /** @throws Problem when the labels that come of it are not valid. */
 const patched = (record: DeviceRecord, patch: DevicePatch): DeviceRecord => ({

@@ -47,7 +47,11 @@ export const listQuery = z.strictObject({
 
 /** A device as the API shows it. */
 export const deviceView = ({ record, revision }: Entry) => {
-  const { namespace, fleet, device, type, labels, displayName, disabled, createdAt, updatedAt } = record
+  const { namespace, fleet, device, authentication, type, labels, displayName, disabled, createdAt, updatedAt } = record
   const username = deviceUser(namespace, device)
-  return { namespace, fleet, device, username, type, labels, displayName, disabled, createdAt, updatedAt, revision }
+  return {
+    ...{ namespace, fleet, device, username, authentication, type, labels, displayName, disabled },
+    ...(authentication === 'Certificate' && { certificates: record.certificates }),
+    ...{ createdAt, updatedAt, revision },
+  }
 }

@@ -18,17 +18,18 @@ export const requireMediaType = (c: Context, ...allowed: readonly string[]): voi
   })
 }
 
-const tooLarge = (): Problem =>
-  new Problem('too-large', `the body is larger than ${MAX_BODY_BYTES} bytes`, {
+const tooLarge = (most: number): Problem =>
+  new Problem('too-large', `the body is larger than ${most} bytes`, {
     next: 'Send less at a time; many devices go as application/x-ndjson, one a line.',
   })
 
-const readBytes = async (c: Context): Promise<Uint8Array> => {
+/** The body as it is. @throws Problem when it is larger than `most`. */
+export const readBytes = async (c: Context, most: number = MAX_BODY_BYTES): Promise<Uint8Array> => {
   const chunks: Uint8Array[] = []
   let size = 0
   for await (const chunk of c.req.raw.body ?? []) {
     size += chunk.byteLength
-    if (size > MAX_BODY_BYTES) throw tooLarge()
+    if (size > most) throw tooLarge(most)
     chunks.push(chunk)
   }
   return Buffer.concat(chunks)

@@ -19,6 +19,7 @@ const KINDS = {
   'too-large': [413, 'The body is too large'],
   'unsupported-media-type': [415, 'The content type is not supported'],
   unavailable: [503, 'A system behind the API does not answer'],
+  'not-configured': [501, 'This is not set up'],
   internal: [500, 'Internal error'],
 } as const satisfies Record<string, readonly [ContentfulStatusCode, string]>
 
@@ -26,7 +27,7 @@ export type ProblemKind = keyof typeof KINDS
 
 export type Fault = { readonly field: string; readonly value?: unknown; readonly reason: string }
 
-type Extra = { readonly errors?: readonly Fault[]; readonly next?: string }
+type Extra = { readonly errors?: readonly Fault[]; readonly next?: string; readonly retryAfterSeconds?: number }
 
 export class Problem extends Error {
   override name = 'Problem'
@@ -51,6 +52,7 @@ export class Problem extends Error {
 
 export const problemResponse = (c: Context, problem: Problem): Response => {
   if (problem.status === 401) c.header('www-authenticate', 'Bearer realm="fleetloom"')
+  if (problem.extra.retryAfterSeconds !== undefined) c.header('retry-after', String(problem.extra.retryAfterSeconds))
   c.header('content-type', 'application/problem+json')
   return c.body(JSON.stringify({ ...problem.toJSON(), requestId: c.get('requestId') }), problem.status)
 }

@@ -12,7 +12,10 @@ export type Account = { readonly username: string; readonly acl: Acl; readonly d
 /** PBKDF2-HMAC-SHA512 of a secret, in the one form that both brokers can take; salt and hash are base64. */
 export type SecretHash = { readonly iterations: number; readonly salt: string; readonly hash: string }
 
-export type NewAccount = Account & { readonly secret: { readonly plain: string } | { readonly hash: SecretHash } }
+/** What the account logs in with. With `certificate` the listener has checked it, and there is no password that would be let in. */
+export type Credential = { readonly plain: string } | { readonly hash: SecretHash } | { readonly certificate: true }
+
+export type NewAccount = Account & { readonly secret: Credential }
 
 /** Outcome of one account in a bulk call, in the order given. */
 export type AccountResult = { readonly username: string; readonly error?: string }
@@ -34,7 +37,7 @@ export type Broker = AsyncDisposable & {
   secureDefaults(): Promise<string[]>
   /** Our accounts by user name. */
   list(): Promise<Map<string, Account>>
-  /** Makes accounts, or gives existing ones of ours this secret and ACL. */
+  /** Makes accounts, or gives existing ones of ours this credential and ACL, which ends their sessions. */
   put(accounts: readonly NewAccount[]): Promise<AccountResult[]>
   /** Sets the ACL of existing accounts. Live sessions lose what is no longer allowed. */
   setAcl(accounts: readonly { readonly username: string; readonly acl: Acl }[]): Promise<AccountResult[]>

@@ -18,6 +18,8 @@ export const fleetDocument = z.object({
   generation: z.number().int(),
   /** `Draining`: ACLs are revoked; ingest takes what the broker still holds, then ends its session and reports Drained. */
   phase: z.enum(['Active', 'Draining']),
+  /** How devices log in. */
+  authentication: z.enum(['Password', 'Certificate']).default('Password'),
   topics: z.object({
     telemetry: z.array(z.string()),
     events: z.array(z.string()),

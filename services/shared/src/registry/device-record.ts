@@ -26,6 +26,21 @@ export const deviceLabels = z.record(labelName, labelValue).refine((labels) => O
 
 export const secretHash = z.object({ iterations: z.number().int(), salt: z.string(), hash: z.string() })
 
+/** A certificate that was issued to a device. Kept until it expires, so that it can be revoked. */
+export const issuedCertificate = z.object({
+  /** Hexadecimal, lower case. */
+  serial: z.string().max(64),
+  /** RFC 3339, as are the others. */
+  issuedAt: z.string(),
+  notAfter: z.string(),
+  revokedAt: z.string().optional(),
+})
+
+export type IssuedCertificate = z.infer<typeof issuedCertificate>
+
+/** Certificates of one device that have not expired. */
+export const MAX_CERTIFICATES = 32
+
 export const deviceRecord = z.object({
   version: z.string(),
   namespace: z.string(),
@@ -35,7 +50,12 @@ export const deviceRecord = z.object({
   labels: deviceLabels,
   displayName: z.string().max(128),
   disabled: z.boolean(),
+  /** How the device logs in, as its fleet said when it was registered. */
+  authentication: z.enum(['Password', 'Certificate']).default('Password'),
+  /** With certificates the hash that no secret has. */
   secret: secretHash,
+  /** Oldest first. Those of an earlier device of this id stay, revoked. */
+  certificates: z.array(issuedCertificate).max(MAX_CERTIFICATES).default([]),
   /** RFC 3339. */
   createdAt: z.string(),
   updatedAt: z.string(),
@@ -44,3 +64,15 @@ export const deviceRecord = z.object({
 })
 
 export type DeviceRecord = z.infer<typeof deviceRecord>
+
+/** Whether the broker lets the device in: it is enabled, and if it needs a certificate it has one that was not revoked. */
+export const mayConnect = ({
+  disabled,
+  authentication,
+  certificates,
+}: Pick<DeviceRecord, 'disabled' | 'authentication' | 'certificates'>): boolean =>
+  !disabled && (authentication === 'Password' || certificates.some(({ revokedAt }) => revokedAt === undefined))
+
+/** The certificates with none left that was not revoked. */
+export const allRevoked = (certificates: readonly IssuedCertificate[], revokedAt: string): IssuedCertificate[] =>
+  certificates.map((one) => ({ ...one, revokedAt: one.revokedAt ?? revokedAt }))

@@ -1,6 +1,6 @@
 /**
  * The device registry: one KV key per device, written by compare and set on its revision. A removed device leaves a
- * tombstone without its secret, over which the same id may be registered again.
+ * tombstone without its secret, over which the same id may be registered again; its certificates stay, revoked, until they expire.
  *
  * Listing goes through the bucket's stream by sequence, so a page costs what it scans and memory is bounded by the page. The
  * order is that of the last change: a device that changes while it is listed comes again further on, none is left out.
@@ -9,14 +9,14 @@ import { deviceKey } from '@fleetloom/crds/names'
 import { JetStreamApiError, type JetStreamManager, type StoredMsg } from '@nats-io/jetstream'
 import type { KV } from '@nats-io/kv'
 import { readStored } from '../stored.ts'
-import { type DeviceRecord, deviceRecord } from './device-record.ts'
+import { allRevoked, type DeviceRecord, deviceRecord } from './device-record.ts'
 import { NO_SECRET } from './secret.ts'
 
 export type Entry = { readonly record: DeviceRecord; readonly revision: number }
 
 export type NewDevice = Pick<
   DeviceRecord,
-  'namespace' | 'fleet' | 'device' | 'type' | 'labels' | 'displayName' | 'secret'
+  'namespace' | 'fleet' | 'device' | 'type' | 'labels' | 'displayName' | 'authentication' | 'secret'
 >
 
 type DeviceName = Pick<DeviceRecord, 'namespace' | 'device'>
@@ -110,7 +110,7 @@ export class Registry {
   /** @throws DeviceExists when the id is taken in the namespace. */
   async create(device: NewDevice): Promise<Entry> {
     const at = this.#now().toISOString()
-    const record = { version: '1.0', ...device, disabled: false, createdAt: at, updatedAt: at }
+    const record = { version: '1.0', ...device, disabled: false, certificates: [], createdAt: at, updatedAt: at }
     const key = deviceKey(record.namespace, record.device)
     try {
       return { record, revision: await this.#kv.create(key, encode(record)) }
@@ -120,7 +120,7 @@ export class Registry {
     const held = await this.read(record.namespace, record.device)
     if (held === undefined) throw new RevisionConflict(`device ${record.device} changed meanwhile`)
     if (isThere(held.record)) throw new DeviceExists(held.record)
-    return this.#write(record, held.revision)
+    return this.#write({ ...record, certificates: allRevoked(held.record.certificates, at) }, held.revision)
   }
 
   /** Tombstones too: their `removedAt` is set. */
@@ -154,13 +154,15 @@ export class Registry {
 
   /** Leaves a tombstone. Undefined when the device is not there (any more). */
   remove(device: DeviceName, revision?: number): Promise<Entry | undefined> {
+    const removedAt = this.#now().toISOString()
     const bury = (record: DeviceRecord): DeviceRecord => ({
       ...record,
       type: '',
       labels: {},
       displayName: '',
       secret: NO_SECRET,
-      removedAt: this.#now().toISOString(),
+      certificates: allRevoked(record.certificates, removedAt),
+      removedAt,
     })
     return this.change(device, bury, revision)
   }

@@ -96,3 +96,23 @@ test('removal takes what is there and nothing else', () => {
   assert.deepEqual(names(removeCommands('ns.d', { client: client(), role: role() })), ['deleteClient', 'deleteRole'])
   assert.deepEqual(removeCommands('ns.d', {}), [])
 })
+
+test('an account for a certificate never has a password, not even one of before', () => {
+  const account = { ...wanted, secret: { certificate: true } } as const
+  assert.deepEqual(putCommands(account, { role: role() }, MARK), [
+    {
+      command: 'createClient',
+      textname: MARK,
+      username: 'ns.d',
+      clientid: 'ns.d',
+      roles: [{ rolename: 'ns.d' }],
+      groups: [],
+    },
+  ])
+  const held = { client: client({ disabled: true }), role: role() }
+  assert.deepEqual(names(putCommands({ ...account, disabled: true }, held, MARK)), [
+    'deleteClient',
+    'createClient',
+    'disableClient',
+  ])
+})

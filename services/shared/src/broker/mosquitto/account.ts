@@ -78,20 +78,30 @@ const binding = (username: string) => ({ clientid: username, roles: [{ rolename:
 const disableCommands = (username: string, want: boolean, have: boolean): Command[] =>
   want === have ? [] : [{ command: want ? 'disableClient' : 'enableClient', username }]
 
-/** Makes the account or brings it to what is wanted, secret included. */
-export const putCommands = (
-  account: NewAccount & { secret: { plain: string } },
-  held: Held,
-  mark: string,
-): Command[] => {
+/** What a client can be given here: a password, or none because its listener checks certificates. */
+export type PlainAccount = NewAccount & { readonly secret: { readonly plain: string } | { readonly certificate: true } }
+
+/** A client without a password: no password lets it in. One that may have had a password is made anew, as none can be taken away. */
+const certificateClient = (username: string, { client }: Held, mark: string): Command[] => [
+  ...(client === undefined ? [] : [{ command: 'deleteClient', username }]),
+  { command: 'createClient', textname: mark, username, ...binding(username) },
+]
+
+const passwordClient = (username: string, password: string, { client }: Held, mark: string): Command[] => {
+  const arguments_ = { username, password, ...binding(username) }
+  return client === undefined
+    ? [{ command: 'createClient', textname: mark, ...arguments_ }]
+    : [{ command: 'modifyClient', ...arguments_ }]
+}
+
+/** Makes the account or brings it to what is wanted, secret included. Ends its session. */
+export const putCommands = (account: PlainAccount, held: Held, mark: string): Command[] => {
   const { username, acl, disabled, secret } = account
-  const client = { username, password: secret.plain, ...binding(username) }
+  const isPassword = 'plain' in secret
   return [
     ...roleCommands(username, acl, held.role, mark),
-    held.client === undefined
-      ? { command: 'createClient', textname: mark, ...client }
-      : { command: 'modifyClient', ...client },
-    ...disableCommands(username, disabled, held.client?.disabled ?? false),
+    ...(isPassword ? passwordClient(username, secret.plain, held, mark) : certificateClient(username, held, mark)),
+    ...disableCommands(username, disabled, isPassword && (held.client?.disabled ?? false)),
   ]
 }
 

@@ -54,3 +54,25 @@ test('the configuration binds the address given and closes what is open by defau
   ])
     assert.ok(conf.includes(line), line)
 })
+
+test('a listener for certificates takes the name from the certificate and refuses what is revoked', () => {
+  const place = { host: '127.0.0.1', port: 1883, plugin: '/p.so', directory: '/d' }
+  const files = { deviceCaFile: '/ca', revocationListFile: '/crl', certFile: '/cert', keyFile: '/key' }
+  const conf = mosquittoConf({ ...place, certificates: { port: 8883, ...files } })
+  const listener = conf.slice(conf.indexOf('listener 8883')).split('\n\n')[0]?.split('\n')
+  assert.deepEqual(
+    listener?.filter((line) => !line.startsWith('#')),
+    [
+      'listener 8883 127.0.0.1',
+      'require_certificate true',
+      'use_identity_as_username true',
+      'use_username_as_clientid true',
+      'cafile /ca',
+      'crlfile /crl',
+      'certfile /cert',
+      'keyfile /key',
+      'pid_file /d/mosquitto.pid',
+    ],
+  )
+  assert.equal(mosquittoConf(place).includes('require_certificate'), false)
+})

@@ -57,6 +57,17 @@ export const dynamicSecurityFile = (admins: readonly Admin[]): string => {
   return `${JSON.stringify(file, undefined, 2)}\n`
 }
 
+/** A listener for devices that log in with a certificate of the platform's CA. All but the port are paths. */
+export type CertificateListener = {
+  readonly port: number
+  /** Certificate of the device CA, whose word the listener takes; the server's own must be another's. */
+  readonly deviceCaFile: string
+  /** Revoked certificates, PEM. It must be there and be valid: without a valid list nobody is let in. */
+  readonly revocationListFile: string
+  readonly certFile: string
+  readonly keyFile: string
+}
+
 export type MosquittoConf = {
   readonly host: string
   readonly port: number
@@ -66,9 +77,29 @@ export type MosquittoConf = {
   readonly directory: string
   /** What the broker queues for ingest at most while it is away. Default 1,000,000 messages, 1 GiB. */
   readonly queue?: { readonly messages: number; readonly bytes: number }
+  readonly certificates?: CertificateListener
   /** Seconds between saves of the queues: what a SIGKILL may lose. Default 5. */
   readonly autosaveSeconds?: number
 }
+
+/** Told apart from devices with passwords by the listener: here the name in the certificate is the user name, whatever the client says. */
+const certificateLines = (
+  { host, directory }: Pick<MosquittoConf, 'host' | 'directory'>,
+  { port, deviceCaFile, revocationListFile, certFile, keyFile }: CertificateListener,
+): string =>
+  `# Devices with certificates. The plugin still decides what each may do; one that it does not know may do nothing.
+listener ${port} ${host}
+require_certificate true
+use_identity_as_username true
+use_username_as_clientid true
+cafile ${deviceCaFile}
+# Read anew on SIGHUP, for connections made after it.
+crlfile ${revocationListFile}
+certfile ${certFile}
+keyfile ${keyFile}
+pid_file ${directory}/mosquitto.pid
+
+`
 
 const QUEUE = { messages: 1_000_000, bytes: 1024 ** 3 }
 
@@ -79,6 +110,7 @@ export const mosquittoConf = ({
   directory,
   queue = QUEUE,
   autosaveSeconds = 5,
+  certificates,
 }: MosquittoConf): string =>
   `# Made by Fleetloom.
 # Devices and services alike: a password, and the client id is the user name, so that nobody can take over another's session.
@@ -88,7 +120,7 @@ use_username_as_clientid true
 plugin ${plugin}
 plugin_opt_config_file ${directory}/dynamic-security.json
 
-# Queues and sessions outlive the broker. Sessions never expire: ingest's must wait for it for as long as it takes.
+${certificates === undefined ? '' : certificateLines({ host, directory }, certificates)}# Queues and sessions outlive the broker. Sessions never expire: ingest's must wait for it for as long as it takes.
 persistence true
 persistence_location ${directory}/
 autosave_interval ${autosaveSeconds}

@@ -1,0 +1,105 @@
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { TLSSocket } from 'node:tls'
+import { deviceRequest } from '../kit/certificates.ts'
+import { until } from '../kit/until.ts'
+import {
+  type CertificatesUnderTest,
+  NOT_AUTHORIZED,
+  reading,
+  startCertificates,
+  TRUCKS,
+  telemetry,
+  VANS,
+} from './certificates-under-test.ts'
+import { publishCode } from './mqtt-device.ts'
+
+let under: CertificatesUnderTest
+
+before(async () => {
+  under = await startCertificates()
+})
+after(() => under?.[Symbol.asyncDispose]())
+
+const endsWithin2s = (closed: Promise<unknown>) =>
+  Promise.race([closed, sleep(2_000).then(() => assert.fail('still connected after 2 s'))])
+
+test('revoking ends the session within 2 s, the certificate is refused from then on, and a new one is let in', async () => {
+  const first = await under.registerAndEnrol('t-rev')
+  await using device = await under.connect(first)
+  assert.equal(await publishCode(device.client, telemetry('t-rev'), reading(1)), 0)
+  const revoked = await under.send<{ certificates: { serial: string; revokedAt?: string }[] }>(
+    'POST',
+    `${TRUCKS}/t-rev/certificate/revoke`,
+  )
+  assert.equal(revoked.status, 200)
+  assert.deepEqual(
+    revoked.body.certificates.map(({ serial, revokedAt }) => [serial, revokedAt === undefined]),
+    [[first.serial, false]],
+  )
+  await endsWithin2s(device.closed)
+  const early = await under.askFor('t-rev', await deviceRequest(''))
+  assert.equal(early.status, 409, 'not before the broker has loaded the list')
+  assert.ok(Number(early.headers.get('retry-after')) >= 1)
+  await under.untilRefused(first)
+
+  const second = await under.enrol('t-rev')
+  await using again = await under.connect(second)
+  assert.equal(await publishCode(again.client, telemetry('t-rev'), reading(2)), 0)
+  assert.equal(await under.isLetIn(first), false)
+  assert.equal(again.client.connected, true)
+})
+
+test('a TLS session of before the revocation can not be resumed', async () => {
+  const login = await under.registerAndEnrol('t-tls')
+  await using device = await under.connect(login)
+  assert.equal(await publishCode(device.client, telemetry('t-tls'), reading(1)), 0)
+  const session = (device.client.stream as TLSSocket).getSession()
+  assert.ok(session)
+  await using resumed = await under.connect(login, { session })
+  assert.equal((resumed.client.stream as TLSSocket).isSessionReused(), true)
+  await under.send('POST', `${TRUCKS}/t-tls/certificate/revoke`)
+  await under.untilRefused(login)
+  await assert.rejects(under.connect(login, { session }))
+})
+
+test('who slips in with a revoked certificate before the broker has the list gets no rights, then or later', async () => {
+  const first = await under.registerAndEnrol('t-slip')
+  await under.platform.crl?.kill()
+  await under.send('POST', `${TRUCKS}/t-slip/certificate/revoke`)
+  await using thief = await under.connect(first)
+  assert.equal(await publishCode(thief.client, telemetry('t-slip'), reading(1)), NOT_AUTHORIZED)
+  await under.platform.crl?.start()
+  assert.equal(thief.client.connected, true, 'a new list ends no session')
+  await under.enrol('t-slip')
+  await endsWithin2s(thief.closed)
+  assert.equal(await under.isLetIn(first), false)
+})
+
+test('a disabled device is thrown out and refused, and let in again once it is enabled', async () => {
+  const login = await under.registerAndEnrol('t-dis')
+  await using device = await under.connect(login)
+  await under.send('POST', `${TRUCKS}/t-dis/disable`)
+  await endsWithin2s(device.closed)
+  await under.untilRefused(login)
+  assert.equal((await under.askFor('t-dis', await deviceRequest(''))).status, 409)
+  await under.send('POST', `${TRUCKS}/t-dis/enable`)
+  await using again = await until(() => under.connect(login), { what: 'the device to be let in again' })
+  assert.equal(await publishCode(again.client, telemetry('t-dis'), reading(1)), 0)
+})
+
+test('a removed device is refused, also after its id is registered anew in another fleet', async () => {
+  const login = await under.registerAndEnrol('t-gone')
+  await using device = await under.connect(login)
+  assert.equal((await under.send('DELETE', `${TRUCKS}/t-gone`)).status, 204)
+  await endsWithin2s(device.closed)
+  await under.untilRefused(login)
+  const anew = await under.registerAndEnrol('t-gone', VANS)
+  assert.equal(await under.isLetIn(login), false)
+  await using other = await under.connect(anew)
+  await until(async () => (await publishCode(other.client, telemetry('t-gone', 'vans'), reading(1))) === 0, {
+    what: 'the rights of the new fleet',
+  })
+  assert.equal(await publishCode(other.client, telemetry('t-gone'), reading(1)), NOT_AUTHORIZED)
+})
