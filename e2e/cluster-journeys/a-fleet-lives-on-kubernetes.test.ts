@@ -4,10 +4,10 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { connectNats, type Nats } from '@fleetloom/shared/nats'
+import { fleetYaml, type KubePlatform, startKubePlatform } from '../cluster/kube-platform.ts'
 import { RELEASE } from '../cluster/kubernetes.ts'
 import { until } from '../kit/until.ts'
 import { ROOT } from '../tools/paths.ts'
-import { fleetYaml, type KubePlatform, startKubePlatform } from './kubernetes-under-test.ts'
 
 const REEFERS = { namespace: 'coldchain', name: 'reefers' }
 const SHARED = [{ prefix: 'sensors/', namespace: 'coldchain' }]

@@ -7,11 +7,11 @@ import { after, before, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Ref } from '@fleetloom/crds/names'
 import { connectNats, type Nats } from '@fleetloom/shared/nats'
+import { fleetYaml, type KubePlatform, startKubePlatform } from '../cluster/kube-platform.ts'
 import { kubeconfigThrough } from '../cluster/kubernetes.ts'
 import type { Device } from '../kit/api-client.ts'
 import { startProxy, type TcpProxy } from '../kit/proxy.ts'
 import { until } from '../kit/until.ts'
-import { fleetYaml, type KubePlatform, startKubePlatform } from './kubernetes-under-test.ts'
 
 /** Long enough for the lease to be lost. */
 const AWAY_MS = process.env.FLEETLOOM_FULL === '1' ? 120_000 : 15_000

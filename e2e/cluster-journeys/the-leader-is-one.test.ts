@@ -1,10 +1,10 @@
 /** Several replicas of the operator, of which one works: who takes over, how soon, and that two never write. */
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
+import { fleetYaml, type KubePlatform, startKubePlatform, sumOf } from '../cluster/kube-platform.ts'
 import { operatorOn, RELEASE } from '../cluster/kubernetes.ts'
 import type { ServiceProcess } from '../kit/services.ts'
 import { until } from '../kit/until.ts'
-import { fleetYaml, type KubePlatform, startKubePlatform, sumOf } from './kubernetes-under-test.ts'
 
 const TAKE_OVER_MS = 20_000
 

@@ -1,7 +1,7 @@
 /** What to change in the database, from what is wanted and what is there. Pure. */
 import { label } from '@fleetloom/crds/names'
 import { Stalling } from '../../loop/errors.ts'
-import { planRollups, type SqlChange } from './rollups.ts'
+import { markedSql, planRollups, type SqlChange } from './rollups.ts'
 import type { DatabaseHave, DatabaseWant, TableHave } from './shape.ts'
 import {
   BASE_COLUMNS,
@@ -10,7 +10,6 @@ import {
   createMarksSql,
   createTableSql,
   DEDUP_KEYS,
-  markSql,
   quoted,
   text,
 } from './sql.ts'
@@ -103,14 +102,12 @@ const planTable = (want: DatabaseWant, table: TableHave): SqlChange[] => {
   return [...resume, ...planColumns(want, table), ...planDedup(want, table), ...ttl]
 }
 
-const markOf = (want: DatabaseWant, table: string) => ({ ...want.fleet, uid: want.uid, table })
-
-const createTable = (want: DatabaseWant): SqlChange => ({
+const createTable = (want: DatabaseWant, have: DatabaseHave): SqlChange => ({
   reason: 'Created',
   message: `table ${want.table}`,
   makesTable: true,
   sql: [
-    markSql(want.marksTable, markOf(want, want.table)),
+    ...markedSql(want, have, want.table),
     createTableSql({
       table: want.table,
       columns: columnsOf(want),
@@ -121,10 +118,9 @@ const createTable = (want: DatabaseWant): SqlChange => ({
 })
 
 /** A table that an earlier fleet of this name left behind becomes this one's. */
-const adopt = (want: DatabaseWant, { marks }: DatabaseHave): SqlChange[] => {
-  const mark = marks.find(({ table }) => table === want.table)
-  if (mark === undefined || mark.uid === want.uid) return []
-  const sql = [markSql(want.marksTable, markOf(want, want.table))]
+const adopt = (want: DatabaseWant, have: DatabaseHave): SqlChange[] => {
+  const sql = markedSql(want, have, want.table)
+  if (sql.length === 0) return []
   return [
     {
       reason: 'Updated',
@@ -149,6 +145,6 @@ export const planDatabase = (want: DatabaseWant, have: DatabaseHave): readonly S
           sql: [createMarksSql(want.marksTable)],
         },
       ]
-  const table = have.table ? [...adopt(want, have), ...planTable(want, have.table)] : [createTable(want)]
+  const table = have.table ? [...adopt(want, have), ...planTable(want, have.table)] : [createTable(want, have)]
   return [...marks, ...table, ...planRollups(want, have)]
 }

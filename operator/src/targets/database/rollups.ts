@@ -90,12 +90,14 @@ const create = (
   return {
     reason: 'Created',
     message: `rollup ${view}${why}`,
-    sql: [
-      markSql(want.marksTable, { ...want.fleet, uid: want.uid, table: view }),
-      sql,
-      limitSql(view, limitHours(want, rollup)),
-    ],
+    sql: [...markedSql(want, have, view), sql, limitSql(view, limitHours(want, rollup))],
   }
+}
+
+/** Marks a table or view as this fleet's, unless it is marked already. */
+export const markedSql = (want: DatabaseWant, { marks }: DatabaseHave, table: string): string[] => {
+  if (marks.some((mark) => mark.table === table && mark.uid === want.uid)) return []
+  return [markSql(want.marksTable, { ...want.fleet, uid: want.uid, table })]
 }
 
 const keepNewest = (want: DatabaseWant, rollup: RollupWant, view: ViewHave): SqlChange[] => {

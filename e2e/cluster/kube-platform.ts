@@ -1,15 +1,9 @@
 /** The whole platform with its operator on a real control plane, and what the journeys ask of it. */
 import { label, type Ref } from '@fleetloom/crds/names'
-import {
-  type KubeFleet,
-  type Kubernetes,
-  type KubernetesOptions,
-  operatorOn,
-  startKubernetes,
-} from '../cluster/kubernetes.ts'
 import { type Platform, startPlatform } from '../kit/platform.ts'
 import type { PlatformOptions } from '../kit/platform-options.ts'
 import { until } from '../kit/until.ts'
+import { type KubeFleet, type Kubernetes, type KubernetesOptions, operatorOn, startKubernetes } from './kubernetes.ts'
 
 export type KubePlatform = AsyncDisposable & {
   readonly kubernetes: Kubernetes
