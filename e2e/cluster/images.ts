@@ -78,6 +78,9 @@ const natsImage = (): Image => ({
   entrypoint: ['/usr/local/bin/nats-server'],
 })
 
+/** Where the image has it. */
+export const QUESTDB_JAR = '/opt/questdb.jar'
+
 const runtimeFolder = (): string => dirname(dirname(toolPath('java')))
 
 const questdbImage = (base: Layer): Image => ({
@@ -85,7 +88,7 @@ const questdbImage = (base: Layer): Image => ({
   layers: [
     base,
     ['bin/java', 'conf', 'lib'].map((part) => ({ from: join(runtimeFolder(), part), to: `/opt/java/${part}` })),
-    [{ from: toolPath('QuestDB jar'), to: '/opt/questdb.jar' }],
+    [{ from: toolPath('QuestDB jar'), to: QUESTDB_JAR }],
   ],
   entrypoint: ['/opt/java/bin/java'],
 })
