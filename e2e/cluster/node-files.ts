@@ -17,6 +17,8 @@ export type NodeFiles = {
   readonly certificates: Certificates
   /** Control group that holds the pods'. */
   readonly cgroup: string
+  /** Folder of the pods' logs. */
+  readonly podLogs: string
 }
 
 /** Path of containerd's socket. */
@@ -66,7 +68,7 @@ BinaryName = "${runc}"
 SystemdCgroup = false
 `
 
-const kubelet = ({ directory, addresses, certificates: { file }, cgroup }: NodeFiles): string =>
+const kubelet = ({ directory, addresses, certificates: { file }, cgroup, podLogs }: NodeFiles): string =>
   JSON.stringify({
     apiVersion: 'kubelet.config.k8s.io/v1beta1',
     kind: 'KubeletConfiguration',
@@ -74,7 +76,7 @@ const kubelet = ({ directory, addresses, certificates: { file }, cgroup }: NodeF
     cgroupDriver: 'cgroupfs',
     cgroupRoot: cgroup,
     containerRuntimeEndpoint: `unix://${socketOf(directory)}`,
-    podLogsDir: join(directory, 'pods'),
+    podLogsDir: podLogs,
     volumePluginDir: join(directory, 'kubelet', 'volume-plugins'),
     address: addresses.node,
     clusterDNS: [addresses.node],

@@ -10,6 +10,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { placeOf } from '../kit/place.ts'
+import { tempLogFolder } from '../kit/temp.ts'
 import { run } from '../tools/run.ts'
 import { buildCluster, canBuild } from './build.ts'
 import { makeCgroup } from './cgroups.ts'
@@ -66,7 +67,7 @@ export const startNode = async ({ images }: NodeOptions): Promise<Node> => {
   await using stack = new AsyncDisposableStack()
   const { directory, child } = placeOf('node', {})
   stack.defer(() => child.folder?.[Symbol.asyncDispose]())
-  for (const folder of ['kubelet', 'volumes', 'pods']) mkdirSync(join(directory, folder))
+  for (const folder of ['kubelet', 'volumes']) mkdirSync(join(directory, folder))
   const cgroup = stack.use(makeCgroup()).path
   const namespaces = stack.use(await startNamespaces(directory))
   const addresses = await joinNetwork(namespaces.pid)
@@ -77,7 +78,7 @@ export const startNode = async ({ images }: NodeOptions): Promise<Node> => {
   for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason
   const controlPlane = await planned
   const { certificates, kubeconfig } = controlPlane
-  write(directory, nodeFiles({ directory, addresses, certificates, cgroup }))
+  write(directory, nodeFiles({ directory, addresses, certificates, cgroup, podLogs: tempLogFolder('pods') }))
   await startRest(stack, { ...inside, addresses, certificates })
   const admin = ['--kubeconfig', kubeconfig]
   const kubectl: Node['kubectl'] = (args, input) => command(binaries.kubectl, [...admin, ...args], input)
