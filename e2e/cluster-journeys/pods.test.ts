@@ -5,7 +5,7 @@ import { after, before, describe, test } from 'node:test'
 import type { Ref } from '@fleetloom/crds/names'
 import { startLoad } from '@fleetloom/simulator/load/load'
 import { RELEASE } from '../cluster/kubernetes.ts'
-import { whyNoNode } from '../cluster/node.ts'
+import { prepareNode } from '../cluster/node.ts'
 import { FORMS, type Form } from '../journeys/fleets-under-load.ts'
 import { balanceOf } from '../journeys/ledger.ts'
 import { connectMqtt } from '../kit/mqtt.ts'
@@ -20,7 +20,7 @@ const OBJECTS = FORMS[0] as Form
 const DEVICES = 5
 const READINGS_PER_SECOND = 200
 
-const skip = (await whyNoNode()) ?? false
+const skip = (await prepareNode()) ?? false
 
 describe('pods', { skip }, () => {
   let pods: Pods

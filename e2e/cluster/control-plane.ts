@@ -32,8 +32,10 @@ export type ControlPlaneOptions = Place & {
 }
 
 export type Network = {
-  /** Address that the API server listens on, and that pods are told. */
+  /** Address that the API server listens on. */
   readonly machine: string
+  /** Address that pods are told; default `machine`. */
+  readonly advertised?: string
   /** Range of the Services' addresses, and its first, which the API server has as a Service. */
   readonly services: string
   readonly api: string
@@ -42,9 +44,8 @@ export type Network = {
 }
 
 const HOST = '127.0.0.1'
-/** Of the documentation range: an endpoint may not be loopback, and nobody uses this one. */
-const ADVERTISED = '192.0.2.1'
-const LOOPBACK: Network = { machine: HOST, services: '10.96.0.0/16', api: '10.96.0.1' }
+/** What is advertised is of the documentation range: an endpoint may not be loopback, and nobody uses this one. */
+const LOOPBACK: Network = { machine: HOST, advertised: '192.0.2.1', services: '10.96.0.0/16', api: '10.96.0.1' }
 const START_MS = 120_000
 
 type Parts = {
@@ -108,7 +109,7 @@ const startApiserver = (parts: Parts): Promise<Child> => {
   const flags = flagsOf({
     'etcd-servers': `http://${HOST}:${ports.etcd}`,
     'bind-address': network.machine,
-    'advertise-address': network === LOOPBACK ? ADVERTISED : network.machine,
+    'advertise-address': network.advertised ?? network.machine,
     'secure-port': ports.api,
     'tls-cert-file': file('apiserver.crt'),
     'tls-private-key-file': file('apiserver.key'),

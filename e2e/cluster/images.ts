@@ -56,7 +56,7 @@ const bundle = async (service: Service): Promise<string> => {
     platform: 'node',
     format: 'esm',
     target: 'node24',
-    legalComments: 'none',
+    legalComments: 'eof',
     banner: { js: REQUIRE },
     absWorkingDir: ROOT,
     logLevel: 'error',

@@ -16,16 +16,25 @@ const FOLDERS = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '
 const find = (program: string): string | undefined =>
   FOLDERS.map((folder) => join(folder, program)).find((path) => existsSync(path))
 
-/** Debian packages that a node needs and that are not installed. */
-export const missingPackages = (): string[] => [
+const missingPackages = (): string[] => [
   ...Object.entries(PACKAGES).flatMap(([program, name]) => (find(program) === undefined ? [name] : [])),
   ...(existsSync(join(CNI_PLUGINS, 'ptp')) ? [] : ['containernetworking-plugins']),
 ]
 
+/** Installs the Debian packages that a node needs; gives those that are still missing. */
+export const installMissing = async (): Promise<string[]> => {
+  const missing = missingPackages()
+  if (missing.length === 0) return []
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
+  const install = () => run('apt-get', ['install', '-y', '--no-install-recommends', ...missing], env)
+  if ((await install()).code !== 0 && (await run('apt-get', ['update'], env)).code === 0) await install()
+  return missingPackages()
+}
+
 /** @throws when it is not installed */
 export const runcPath = (): string => {
   const path = find('runc')
-  if (path === undefined) throw new Error('runc is not installed: apt-get install -y runc')
+  if (path === undefined) throw new Error('runc is not installed; run: apt-get install -y runc')
   return path
 }
 

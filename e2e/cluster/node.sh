@@ -2,6 +2,7 @@
 # PID 1 of the node's own mount, network, process and host name namespaces; with it ends everything that runs in them. What
 # belongs to the machine is covered here: folders of state that containerd and the kubelet share with no other node, and the
 # settings of the kernel that the kubelet insists on writing.
+# Empty folders stay behind where there were none.
 # usage: node.sh FILE     FILE is made when the namespaces are ready
 set -euo pipefail
 hostname node1

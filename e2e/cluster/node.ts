@@ -19,7 +19,7 @@ import { command } from './kubernetes.ts'
 import { startNamespaces } from './namespaces.ts'
 import { type Addresses, joinNetwork } from './network.ts'
 import { NODE_NAME, nodeFiles, runtimeFiles } from './node-files.ts'
-import { missingPackages, runcPath, startContainerd, startRest } from './node-programs.ts'
+import { installMissing, runcPath, startContainerd, startRest } from './node-programs.ts'
 
 export type Node = AsyncDisposable & {
   readonly controlPlane: ControlPlane
@@ -36,10 +36,10 @@ export type NodeOptions = {
   readonly images: readonly string[]
 }
 
-/** Why no node can be started here, and what to do; undefined where one can. */
-export const whyNoNode = async (): Promise<string | undefined> => {
+/** Installs what a node is made of where it is missing. Tells why no node can be started here, if so, and what to do. */
+export const prepareNode = async (): Promise<string | undefined> => {
   if (process.getuid?.() !== 0) return 'a node needs root: it makes namespaces, mounts and control groups'
-  const missing = missingPackages()
+  const missing = await installMissing()
   if (missing.length > 0) return `not installed: apt-get install -y --no-install-recommends ${missing.join(' ')}`
   if ((await run('unshare', ['--mount', '--net', '--pid', '--uts', '--fork', 'true'])).code !== 0)
     return 'namespaces can not be made here'
@@ -61,7 +61,7 @@ const write = (directory: string, files: Readonly<Record<string, string>>): void
   }
 }
 
-/** Starts a cluster of one node; the first one ever is built first, which takes minutes. @throws where `whyNoNode` says why. */
+/** Starts a cluster of one node; the first one ever is built first, which takes minutes. @throws where `prepareNode` says why not. */
 export const startNode = async ({ images }: NodeOptions): Promise<Node> => {
   const binaries = await buildCluster()
   await using stack = new AsyncDisposableStack()

@@ -25,6 +25,8 @@ spec:
       serviceAccountName: {{ $fullName }}
       automountServiceAccountToken: {{ eq .name "operator" }}
       enableServiceLinks: false
+      # A process stops within 25 s or ends itself.
+      terminationGracePeriodSeconds: 30
       securityContext:
         runAsNonRoot: true
         runAsUser: 65532
@@ -122,6 +124,8 @@ metadata:
   labels: {{- include "fleetloom.labels" . | nindent 4 }}
 spec:
   maxUnavailable: 1
+  # Pods that wait for a server that is away hold up no drain.
+  unhealthyPodEvictionPolicy: AlwaysAllow
   selector:
     matchLabels: {{- include "fleetloom.selector" . | nindent 6 }}
 {{- end }}
