@@ -47,10 +47,17 @@ const install = async (node: Node, ours: Kubectl, release: ReturnType<typeof new
 /** Starts a node and installs both charts, in a namespace that takes no pod that is not restricted. */
 export const startPods = async (): Promise<Pods> => {
   await using stack = new AsyncDisposableStack()
-  const node = stack.use(await startNode({ images: [await buildImages()] }))
+  const images = [await buildImages()]
+  const startMs = performance.now()
+  const say = (what: string): void => {
+    process.stdout.write(`${what} after ${((performance.now() - startMs) / 1000).toFixed(1)} s\n`)
+  }
+  const node = stack.use(await startNode({ images }))
+  say('the node is Ready')
   const ours: Kubectl = (...args) => node.kubectl(['--namespace', RELEASE.namespace, ...args])
   const release = newServersRelease()
   await install(node, ours, release)
+  say('both charts are installed')
   const field = (service: string, path: string) =>
     ours('get', 'service', service, '--output', `jsonpath={.spec.${path}}`)
   const adminKeyFile = join(stack.use(tempDir('admin-key')).path, 'key')
