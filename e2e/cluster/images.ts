@@ -65,10 +65,12 @@ const bundle = async (service: Service): Promise<string> => {
 }
 
 const NODE = '/usr/local/bin/node'
+/** That of the npm package. */
+const NODE_HERE = join(ROOT, 'node_modules', 'node', 'bin', 'node')
 
 const serviceImage = async (service: Service, base: Layer): Promise<Image> => ({
   name: `${REGISTRY}/fleetloom-${service}:${TAG}`,
-  layers: [base, [{ from: process.execPath, to: NODE }], [{ text: await bundle(service), to: '/app/main.mjs' }]],
+  layers: [base, [{ from: NODE_HERE, to: NODE }], [{ text: await bundle(service), to: '/app/main.mjs' }]],
   // Node warns of url.parse() in mqtt, which it does not where it sees that it is a package.
   entrypoint: [NODE, '--disable-warning=DEP0169', '/app/main.mjs'],
 })
@@ -124,7 +126,7 @@ const sandboxImage = (base: Layer): Image => ({
 
 const allImages = async (): Promise<Image[]> => {
   const jvm = join(runtimeFolder(), 'lib', 'server', 'libjvm.so')
-  const base = [...(await librariesLayer([process.execPath, jvm])), ...NAMES]
+  const base = [...(await librariesLayer([NODE_HERE, jvm])), ...NAMES]
   return [
     sandboxImage(base),
     ...(await Promise.all(SERVICES.map((service) => serviceImage(service, base)))),
