@@ -11,6 +11,8 @@ import { writerConfig } from '@fleetloom/writer/config'
 import { parse, parseAllDocuments } from 'yaml'
 import { type Binaries, buildCluster } from '../cluster/build.ts'
 import { chartYaml, command } from '../cluster/kubernetes.ts'
+import { USER } from '../cluster/oci.ts'
+import { byName } from '../kit/secret-file.ts'
 import { nodeEnv, SERVICES, type Service } from '../kit/services.ts'
 import { ROOT } from '../tools/paths.ts'
 
@@ -24,10 +26,18 @@ const CONFIGS: Readonly<Record<Service, Parameters<typeof readConfig>[0]>> = {
 
 type Json = { readonly [key: string]: Json | undefined } | readonly Json[] | string | number | boolean | null
 type Variable = { readonly name: string; readonly value?: string }
+type Item = { readonly secret: { readonly name: string; readonly items: readonly { key: string; path: string }[] } }
+type Container = { readonly env: readonly Variable[]; readonly securityContext: object }
+type Pod = {
+  readonly automountServiceAccountToken: boolean
+  readonly securityContext: object
+  readonly containers: readonly [Container]
+  readonly volumes: readonly [{ readonly projected: { readonly sources: readonly Item[] } }]
+}
 type Workload = {
   readonly kind: string
   readonly metadata: { readonly name: string }
-  readonly spec: { readonly template: { readonly spec: { readonly containers: readonly { env: Variable[] }[] } } }
+  readonly spec: { readonly template: { readonly spec: Pod } }
 }
 
 const values = parse(readFileSync(join(CHART, 'values.yaml'), 'utf8')) as Json
@@ -70,17 +80,22 @@ const nested = (path: readonly string[], value: Json): object => {
   return { [key]: rest.length === 0 ? value : nested(rest, value) }
 }
 
-const envOf = (workloads: readonly Workload[], service: Service): Record<string, string> => {
-  const workload = workloads.find(({ metadata }) => metadata.name === `fleetloom-${service}`)
-  const variables = workload?.spec.template.spec.containers[0]?.env ?? []
-  return Object.fromEntries(variables.map(({ name, value = 'fleetloom-0' }) => [name, value]))
-}
+/** What a variable that Kubernetes fills in may be. */
+const FILLED_IN = 'fleetloom-0'
 
-const workloads = async (): Promise<Workload[]> =>
-  parseAllDocuments(await render())
-    .map((document) => document.toJS() as Workload | null)
-    .filter((one) => one !== null)
-    .filter(({ kind }) => ['Deployment', 'StatefulSet'].includes(kind))
+const envOf = ({ containers: [{ env }] }: Pod): Record<string, string> =>
+  Object.fromEntries(env.map(({ name, value = FILLED_IN }) => [name, value]))
+
+/** The pod of each service. */
+const podsOf = async (): Promise<Readonly<Record<Service, Pod>>> => {
+  const objects = parseAllDocuments(await render()).map((document) => document.toJS() as Workload | null)
+  const workloads = objects.filter((one) => one !== null && ['Deployment', 'StatefulSet'].includes(one.kind))
+  return byName(SERVICES, (service) => {
+    const found = workloads.find((one) => one?.metadata.name === `fleetloom-${service}`)
+    assert.ok(found, service)
+    return found.spec.template.spec
+  })
+}
 
 test('helm finds no fault', async () => {
   const said = await command(binaries.helm, ['lint', '--strict', CHART])
@@ -105,10 +120,10 @@ test('a password in a URL and the tag latest are refused', async () => {
 })
 
 test('each service knows all that it is told, and needs no more', async () => {
-  const all = await workloads()
   const notOurs = new Set([...Object.keys(nodeEnv), 'POD_INDEX'])
+  const pods = await podsOf()
   for (const service of SERVICES) {
-    const env = envOf(all, service)
+    const env = envOf(pods[service])
     const known = new Set(Object.keys(CONFIGS[service].shape).map(envName))
     const unknown = Object.keys(env).filter((name) => !known.has(name) && !notOurs.has(name))
     assert.deepEqual(unknown, [], service)
@@ -116,11 +131,49 @@ test('each service knows all that it is told, and needs no more', async () => {
   }
 })
 
+test('each pod has the keys that its service reads, and no other', async () => {
+  const platformKey = 'fleetloom-platform-key/platform-key'
+  const wanted: Readonly<Record<Service, readonly string[]>> = {
+    operator: ['fleetloom-nats/operator', 'fleetloom-mqtt/operator', 'fleetloom-questdb/password', platformKey],
+    api: ['fleetloom-nats/api', 'fleetloom-mqtt/api', 'fleetloom-admin-key/admin-key'],
+    writer: ['fleetloom-nats/writer', 'fleetloom-questdb/password'],
+    ingest: ['fleetloom-nats/ingest', platformKey],
+  }
+  const pods = await podsOf()
+  for (const service of SERVICES) {
+    const secrets = pods[service].volumes[0].projected.sources.map(({ secret }) => secret)
+    const keys = secrets.flatMap(({ name, items }) => items.map(({ key }) => `${name}/${key}`))
+    assert.deepEqual(keys, wanted[service], service)
+    const files = secrets.flatMap(({ items }) => items.map(({ path }) => `/secrets/${path}`))
+    const read = Object.entries(envOf(pods[service])).flatMap(([name, value]) =>
+      name.endsWith('_FILE') ? [value] : [],
+    )
+    assert.deepEqual(read.sort(), files.sort(), service)
+  }
+})
+
+test('every container is restricted, on a root file system that it can not write; only the operator has a token', async () => {
+  const pods = await podsOf()
+  for (const service of SERVICES) {
+    const { automountServiceAccountToken, securityContext, containers } = pods[service]
+    assert.equal(automountServiceAccountToken, service === 'operator', service)
+    assert.deepEqual(securityContext, {
+      ...{ runAsNonRoot: true, runAsUser: USER, runAsGroup: USER, fsGroup: USER },
+      seccompProfile: { type: 'RuntimeDefault' },
+    })
+    assert.deepEqual(containers[0].securityContext, {
+      allowPrivilegeEscalation: false,
+      readOnlyRootFilesystem: true,
+      capabilities: { drop: ['ALL'] },
+    })
+  }
+})
+
 test('Node is set up as where it is measured', async () => {
   const { NODE_COMPILE_CACHE: _, ...measured } = nodeEnv
-  const all = await workloads()
+  const pods = await podsOf()
   for (const service of SERVICES) {
-    const env = envOf(all, service)
+    const env = envOf(pods[service])
     assert.deepEqual(Object.fromEntries(Object.keys(measured).map((name) => [name, env[name]])), measured)
   }
 })
