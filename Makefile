@@ -4,7 +4,7 @@ SHELL := bash
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 MAKEFLAGS += --no-print-directory
 
-GENERATED := crds/yaml docs/spec
+GENERATED := crds/yaml charts/fleetloom/crds docs/spec
 
 .PHONY: help setup check verify test e2e cluster-up cluster-down demo status bench clean
 

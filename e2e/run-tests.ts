@@ -28,7 +28,7 @@ type SuiteOptions = {
 
 const SUITES = {
   unit: {
-    files: ['crds/**/*.test.ts', 'operator/**/*.test.ts', 'services/**/*.test.ts', 'e2e/bench/*.test.ts'],
+    files: ['crds/**/*.test.ts', 'operator/**/*.test.ts', 'services/**/*.test.ts', 'e2e/{bench,cluster}/*.test.ts'],
     concurrency: availableParallelism(),
   },
   cluster: { files: ['e2e/cluster-journeys/*.test.ts'], concurrency: 2, prepare: prepareCluster },

@@ -1,4 +1,4 @@
-/** Writes what is generated from the schemas: `crds/yaml/` and `docs/spec/`. */
+/** Writes what is generated from the schemas: `crds/yaml/`, their copies in the chart, and `docs/spec/`. */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { stringify } from 'yaml'
@@ -12,13 +12,14 @@ const dashed = (kind: string): string => kind.replace(/(?<!^)[A-Z]/g, '-$&').toL
 
 /** Path under the root of the repository and text of every generated file. */
 export const generated = (): readonly (readonly [path: string, text: string])[] =>
-  KIND_NAMES.flatMap((name) => [
-    [
-      `crds/yaml/${KINDS[name].plural}.yaml`,
-      `# Generated from crds/src by \`npm run generate\`; do not edit.\n${stringify(crdOf(name), { lineWidth: 120, aliasDuplicateObjects: false })}`,
-    ],
-    [`docs/spec/${dashed(name)}.md`, specPage(name)],
-  ])
+  KIND_NAMES.flatMap((name) => {
+    const yaml = `# Generated from crds/src by \`npm run generate\`; do not edit.\n${stringify(crdOf(name), { lineWidth: 120, aliasDuplicateObjects: false })}`
+    return [
+      [`crds/yaml/${KINDS[name].plural}.yaml`, yaml],
+      [`charts/fleetloom/crds/${KINDS[name].plural}.yaml`, yaml],
+      [`docs/spec/${dashed(name)}.md`, specPage(name)],
+    ]
+  })
 
 if (import.meta.main)
   for (const [path, text] of generated()) {

@@ -1,4 +1,4 @@
-/** etcd, kube-apiserver and kube-controller-manager on loopback: a Kubernetes with no nodes, ready in some ten seconds. */
+/** etcd, kube-apiserver and kube-controller-manager: a Kubernetes with no nodes yet, on loopback unless told, ready in some ten seconds. */
 import { mkdirSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -8,11 +8,11 @@ import { freePort } from '../kit/ports.ts'
 import { tempLog } from '../kit/temp.ts'
 import { run } from '../tools/run.ts'
 import { type Binaries, buildCluster } from './build.ts'
-import { type Certificates, writeCertificates } from './certificates.ts'
+import { type Certificates, type Names, writeCertificates } from './certificates.ts'
 
 export type ControlPlane = AsyncDisposable & {
   readonly binaries: Binaries
-  /** `https://127.0.0.1:PORT` of the API server. */
+  /** `https://HOST:PORT` of the API server. */
   readonly server: string
   readonly certificates: Certificates
   /** Kubeconfig of an administrator. */
@@ -28,13 +28,24 @@ export type ControlPlaneOptions = Place & {
   readonly port?: number
   /** Further flags of the API server. */
   readonly apiserverFlags?: readonly string[]
+  readonly network?: Network
+}
+
+export type Network = {
+  /** Address that the API server listens on. */
+  readonly machine: string
+  /** Address that pods are told; default `machine`. */
+  readonly advertised?: string
+  /** Range of the Services' addresses, and its first, which the API server has as a Service. */
+  readonly services: string
+  readonly api: string
+  /** Address of the node, when there is one. */
+  readonly node?: string
 }
 
 const HOST = '127.0.0.1'
-const SERVICE_RANGE = '10.96.0.0/16'
-const API_SERVICE_IP = '10.96.0.1'
-/** Of the documentation range: an endpoint may not be loopback, and nobody uses this one. */
-const ADVERTISED = '192.0.2.1'
+/** What is advertised is of the documentation range: an endpoint may not be loopback, and nobody uses this one. */
+const LOOPBACK: Network = { machine: HOST, advertised: '192.0.2.1', services: '10.96.0.0/16', api: '10.96.0.1' }
 const START_MS = 120_000
 
 type Parts = {
@@ -45,6 +56,7 @@ type Parts = {
   readonly certificates: Certificates
   readonly ports: { readonly api: number; readonly etcd: number; readonly etcdPeer: number }
   readonly apiserverFlags: readonly string[]
+  readonly network: Network
 }
 
 const flagsOf = (flags: Readonly<Record<string, string | number | boolean>>): string[] =>
@@ -92,22 +104,26 @@ const isThere = async ({ binaries, certificates }: Parts, path: string): Promise
 }
 
 const startApiserver = (parts: Parts): Promise<Child> => {
-  const { certificates, ports, apiserverFlags } = parts
+  const { certificates, ports, apiserverFlags, network } = parts
   const file = certificates.file
   const flags = flagsOf({
     'etcd-servers': `http://${HOST}:${ports.etcd}`,
-    'bind-address': HOST,
-    'advertise-address': ADVERTISED,
+    'bind-address': network.machine,
+    'advertise-address': network.advertised ?? network.machine,
     'secure-port': ports.api,
     'tls-cert-file': file('apiserver.crt'),
     'tls-private-key-file': file('apiserver.key'),
     'client-ca-file': file('ca.crt'),
     'authorization-mode': 'Node,RBAC',
-    'service-cluster-ip-range': SERVICE_RANGE,
+    'service-cluster-ip-range': network.services,
     'service-account-issuer': 'https://kubernetes.default.svc.cluster.local',
     'service-account-key-file': file('service-accounts.key'),
     'service-account-signing-key-file': file('service-accounts.key'),
     'enable-admission-plugins': 'NodeRestriction',
+    'kubelet-client-certificate': file('admin.crt'),
+    'kubelet-client-key': file('admin.key'),
+    'kubelet-certificate-authority': file('ca.crt'),
+    'kubelet-preferred-address-types': 'InternalIP',
     'requestheader-client-ca-file': file('front-proxy-ca.crt'),
     'requestheader-allowed-names': 'front-proxy-client',
     'requestheader-username-headers': 'X-Remote-User',
@@ -144,21 +160,26 @@ const portsOf = async (api?: number): Promise<Parts['ports']> => ({
   etcdPeer: await freePort(),
 })
 
+/** What the API server and the node's kubelet are called. */
+const namesOf = ({ machine, api, node }: Network): Names => ({
+  dns: ['localhost', 'kubernetes', 'kubernetes.default.svc'],
+  ips: [...new Set([HOST, machine, api, ...(node === undefined ? [] : [node])])],
+})
+
 /** Starts a control plane; the first one ever is built first, which takes minutes. */
 export const startControlPlane = async (options: ControlPlaneOptions = {}): Promise<ControlPlane> => {
   const binaries = await buildCluster()
   const place = placeOf('control-plane', options)
   const { directory } = place
   const ports = await portsOf(options.port)
-  const server = `https://${HOST}:${ports.api}`
-  const names = { dns: ['localhost', 'kubernetes', 'kubernetes.default.svc'], ips: [HOST, API_SERVICE_IP] }
-  const certificates = await writeCertificates(join(directory, 'certificates'), server, names)
+  const { apiserverFlags = [], network = LOOPBACK } = options
+  const server = `https://${network.machine}:${ports.api}`
+  const certificates = await writeCertificates(join(directory, 'certificates'), server, namesOf(network))
   const logs = join(directory, 'logs')
   if (options.directory !== undefined) mkdirSync(logs, { recursive: true })
   const logOf = (name: string) => (options.directory === undefined ? tempLog(name) : join(logs, `${name}.log`))
   const onDeath = (name: string) => (how: string) => options.onDeath?.(`${name} ${how}`)
-  const { apiserverFlags = [] } = options
-  const parts = { binaries, directory, logOf, onDeath, certificates, ports, apiserverFlags }
+  const parts = { binaries, directory, logOf, onDeath, certificates, ports, apiserverFlags, network }
   await using stack = new AsyncDisposableStack()
   stack.defer(() => place.child.folder?.[Symbol.asyncDispose]() ?? rm(directory, { recursive: true, force: true }))
   const etcd = stack.use(await startEtcd(parts))

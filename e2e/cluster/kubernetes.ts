@@ -68,7 +68,7 @@ const CHART = join(ROOT, 'charts', 'fleetloom')
 
 /** The chart's manifests with these values, or one of its templates. */
 export const chartYaml = (
-  { binaries }: ControlPlane,
+  { binaries }: Pick<ControlPlane, 'binaries'>,
   { templates = [], values = {} }: { readonly templates?: readonly string[]; readonly values?: object } = {},
 ): Promise<string> => {
   const only = templates.flatMap((name) => ['--show-only', `templates/${name}`])

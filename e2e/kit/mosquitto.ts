@@ -4,6 +4,8 @@ import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import type { DeviceCaFiles } from '@fleetloom/api/certificates/make-ca'
 import {
+  type Admin,
+  type AdminRole,
   type CertificateListener,
   dynamicSecurityFile,
   type MosquittoConf,
@@ -51,14 +53,18 @@ export type MosquittoOptions = Place & {
 
 const HOST = '127.0.0.1'
 
+/** An administrator whose salt follows from its name and password. */
+export const adminOf = (role: AdminRole, username: string, password: string): Admin => {
+  const salt = createHash('sha256').update(username).update(password).digest().subarray(0, 12)
+  return { username, password, salt, role }
+}
+
 /** The first dynamic security file; from then on it is the plugin's own. */
 const initialise = (file: string, admins: MosquittoServer['admins']): void => {
   if (existsSync(file)) return
-  const entries = MOSQUITTO_ADMINS.map((name) => {
-    const { username, value } = admins[name]
-    const salt = createHash('sha256').update(username).update(value).digest().subarray(0, 12)
-    return { username, password: value, salt, role: name === 'test' ? ('operator' as const) : name }
-  })
+  const entries = MOSQUITTO_ADMINS.map((name) =>
+    adminOf(name === 'test' ? 'operator' : name, admins[name].username, admins[name].value),
+  )
   writeFileSync(file, dynamicSecurityFile(entries), { mode: 0o600 })
 }
 

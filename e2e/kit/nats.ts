@@ -28,15 +28,20 @@ export type NatsOptions = Place & {
 
 const HOST = '127.0.0.1'
 
-const config = (
-  options: NatsOptions & { readonly port: number; readonly monitorPort: number; readonly directory: string },
-  users: Readonly<Record<NatsUser, Secret>>,
-) => {
+type NatsConf = Pick<NatsOptions, 'installation' | 'maxFileBytes'> & {
+  readonly host: string
+  readonly port: number
+  readonly monitorPort: number
+  readonly directory: string
+}
+
+/** The server's configuration; JSON is what it reads. */
+export const natsConf = (options: NatsConf, passwordOf: (user: NatsUser) => string): object => {
   const permissions = natsPermissions(options.installation)
   return {
-    host: HOST,
+    host: options.host,
     port: options.port,
-    http: `${HOST}:${options.monitorPort}`,
+    http: `${options.host}:${options.monitorPort}`,
     server_name: 'fleetloom',
     max_payload: 1024 ** 2,
     jetstream: {
@@ -45,7 +50,7 @@ const config = (
       max_file_store: options.maxFileBytes ?? 16 * 1024 ** 3,
     },
     authorization: {
-      users: NATS_USERS.map((user) => ({ user, password: users[user].value, permissions: permissions[user] })),
+      users: NATS_USERS.map((user) => ({ user, password: passwordOf(user), permissions: permissions[user] })),
     },
   }
 }
@@ -58,7 +63,7 @@ export const startNats = async (options: NatsOptions = {}): Promise<NatsServer> 
   const monitorPort = options.monitorPort ?? (await freePort())
   const users = byName(NATS_USERS, (user) => secretFile(join(directory, 'secrets', user)))
   const file = join(directory, 'nats.conf')
-  const content = config({ ...options, directory, port, monitorPort }, users)
+  const content = natsConf({ ...options, host: HOST, directory, port, monitorPort }, (user) => users[user].value)
   writeFileSync(file, JSON.stringify(content, undefined, 2), { mode: 0o600 })
   const monitorUrl = `http://${HOST}:${monitorPort}`
   const child = await startChild({

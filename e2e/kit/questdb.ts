@@ -32,7 +32,9 @@ export type QuestdbOptions = Place & {
 }
 
 const HOST = '127.0.0.1'
-const USER = 'fleetloom'
+/** Who may do everything. */
+export const QUESTDB_USER = 'fleetloom'
+export const HEAP_MB = 256
 const READER = 'reader'
 
 /**
@@ -66,15 +68,38 @@ const STRICT = {
   QDB_METRICS_ENABLED: 'false',
 } as const
 
-const access = (user: string, password: Secret, reader: Secret): Record<string, string> => ({
-  QDB_HTTP_USER: user,
-  QDB_HTTP_PASSWORD: password.value,
-  QDB_PG_USER: user,
-  QDB_PG_PASSWORD: password.value,
+const access = (password: string, reader: string): Record<string, string> => ({
+  QDB_HTTP_USER: QUESTDB_USER,
+  QDB_HTTP_PASSWORD: password,
+  QDB_PG_USER: QUESTDB_USER,
+  QDB_PG_PASSWORD: password,
   QDB_PG_READONLY_USER_ENABLED: 'true',
   QDB_PG_READONLY_USER: READER,
-  QDB_PG_READONLY_PASSWORD: reader.value,
+  QDB_PG_READONLY_PASSWORD: reader,
 })
+
+export type QuestdbConf = {
+  readonly host: string
+  readonly port: number
+  readonly pgPort: number
+  readonly password: string
+  readonly readerPassword: string
+}
+
+/** The server's configuration, as environment. */
+export const questdbEnv = (conf: QuestdbConf): Record<string, string> => ({
+  ...STRICT,
+  ...SMALL,
+  ...access(conf.password, conf.readerPassword),
+  QDB_HTTP_BIND_TO: `${conf.host}:${conf.port}`,
+  QDB_PG_NET_BIND_TO: `${conf.host}:${conf.pgPort}`,
+})
+
+/** Arguments of java, for a heap of this many megabytes. */
+export const questdbArgs = (jar: string, directory: string, heapMb: number): string[] => [
+  ...['-XX:+UseSerialGC', `-Xms${Math.min(heapMb, 64)}m`, `-Xmx${heapMb}m`],
+  ...['-p', jar, '-m', 'io.questdb/io.questdb.ServerMain', '-d', directory],
+]
 
 /** Its own log goes to stdout, warnings and worse only. */
 const quietLog = (directory: string): void => {
@@ -95,28 +120,20 @@ export const startQuestdb = async (options: QuestdbOptions = {}): Promise<Questd
   const reader = secretFile(join(directory, 'secrets', 'reader-password'))
   quietLog(directory)
   const url = `http://${HOST}:${port}`
-  const authorization = `Basic ${btoa(`${USER}:${password.value}`)}`
+  const authorization = `Basic ${btoa(`${QUESTDB_USER}:${password.value}`)}`
   const sql = sqlOver({ url, authorization })
-  const heap = options.heapMb ?? 256
   const child = await startChild({
     name: 'questdb',
     command: toolPath('java'),
-    args: [
-      ...['-XX:+UseSerialGC', `-Xms${Math.min(heap, 64)}m`, `-Xmx${heap}m`],
-      ...['-p', toolPath('QuestDB jar'), '-m', 'io.questdb/io.questdb.ServerMain', '-d', directory],
-    ],
+    args: questdbArgs(toolPath('QuestDB jar'), directory, options.heapMb ?? HEAP_MB),
     env: {
-      ...STRICT,
-      ...SMALL,
-      ...access(USER, password, reader),
-      QDB_HTTP_BIND_TO: `${HOST}:${port}`,
-      QDB_PG_NET_BIND_TO: `${HOST}:${pgPort}`,
+      ...questdbEnv({ host: HOST, port, pgPort, password: password.value, readerPassword: reader.value }),
       ...options.env,
     },
     ready: () => sql('select 1'),
     readyMs: 60_000,
     ...placed,
   })
-  const users = { user: USER, password, authorization, reader: { user: READER, password: reader } }
+  const users = { user: QUESTDB_USER, password, authorization, reader: { user: READER, password: reader } }
   return Object.assign(child, { url, port, pgPort, ...users, sql })
 }

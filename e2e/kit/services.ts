@@ -77,7 +77,8 @@ const natsEnv = ({ nats }: Surroundings, service: Service): Env => {
   return { NATS_URL: natsUrl, NATS_USER: natsUser, NATS_PASSWORD_FILE: natsPasswordFile }
 }
 
-const mainOf = (service: Service): string =>
+/** The file that a service starts from. */
+export const mainOf = (service: Service): string =>
   join(ROOT, ...(service === 'operator' ? ['operator'] : ['services', service]), 'src', 'main.ts')
 
 /**

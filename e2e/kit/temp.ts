@@ -36,6 +36,13 @@ export const tempLog = (name: string): string => {
   return file
 }
 
+/** A folder of logs, which is kept when this process fails. */
+export const tempLogFolder = (name: string): string => {
+  const folder = join(rootFolder(), 'logs', `${name}-${++count}`)
+  mkdirSync(folder)
+  return folder
+}
+
 /** The last lines of a log file; '' when there is none. */
 export const tailOf = (file: string, lines = LINES_SHOWN): string => {
   try {

@@ -2,12 +2,13 @@
  * The first admin key, made once in the life of an installation.
  *
  * 1. A bucket that has ever held a key: nothing to do; keys that were removed do not come back.
- * 2. The file holds a key already (put there by hand, or by a start that ended between 3 and 4): that one is taken. Else a
+ * 2. The file holds a key already (put there by hand, mounted, or left by a start that ended before 3): that one is taken. Else a
  *    new one is written to it, exclusively, for its owner's eyes only.
  * 3. The key is created under a fixed id. Of several replicas that start at once one succeeds; the others remove the file
  *    they made.
  */
 import { randomUUID } from 'node:crypto'
+import { existsSync } from 'node:fs'
 import { link, readFile, rm, writeFile } from 'node:fs/promises'
 import type { Logger } from '@fleetloom/shared/process/logger'
 import { newSecret } from '@fleetloom/shared/registry/secret'
@@ -21,7 +22,7 @@ export const makeFirstKey = async (store: Keys, file: string | undefined, log: L
   if (!(await store.isUnused())) return
   if (file === undefined)
     return log.warn('there is no key and ADMIN_KEY_FILE is not set: every request will be refused')
-  const made = await writeNew(file)
+  const made = existsSync(file) ? undefined : await writeNew(file)
   const token = made ?? (await readExisting(file))
   if (await store.create(ADMIN, token)) return log.info({ file }, 'made the first admin key')
   if (made !== undefined) await rm(file)

@@ -1,0 +1,125 @@
+/** The chart installed on a node that runs pods: from `helm install` to a reading in the database, and without its leader. */
+import assert from 'node:assert/strict'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import type { Ref } from '@fleetloom/crds/names'
+import { startLoad } from '@fleetloom/simulator/load/load'
+import { RELEASE } from '../cluster/kubernetes.ts'
+import { prepareNode } from '../cluster/node.ts'
+import { FORMS, type Form } from '../journeys/fleets-under-load.ts'
+import { balanceOf } from '../journeys/ledger.ts'
+import { connectMqtt } from '../kit/mqtt.ts'
+import { until } from '../kit/until.ts'
+import { ROOT } from '../tools/paths.ts'
+import { fleetYaml } from './kubernetes-under-test.ts'
+import { type Pods, startPods } from './pods-under-test.ts'
+
+const EXAMPLES = join(ROOT, 'crds', 'examples')
+const STATIONS = { namespace: 'weather', name: 'stations' }
+const OBJECTS = FORMS[0] as Form
+const DEVICES = 5
+const READINGS_PER_SECOND = 200
+
+const skip = (await prepareNode()) ?? false
+
+let pods: Pods
+
+before(async () => {
+  if (skip === false) pods = await startPods()
+})
+after(() => pods?.[Symbol.asyncDispose]())
+
+const untilReady = ({ namespace, name }: Ref, seconds: number): Promise<string> =>
+  pods.node.kubectl(
+    ['wait', '--for=condition=Ready', `devicefleet/${name}`, '--namespace', namespace].concat(`--timeout=${seconds}s`),
+  )
+
+const apply = (yaml: string): Promise<string> => pods.node.kubectl(['apply', '-f', '-'], yaml)
+
+const leader = (): Promise<string> =>
+  pods.ours('get', 'lease', 'fleetloom-operator', '--output', 'jsonpath={.spec.holderIdentity}')
+
+const startReadings = async () => {
+  const names = Array.from({ length: DEVICES }, (_, i) => `${OBJECTS.fleet.name}-${i}`)
+  const devices = await Promise.all(names.map((name) => pods.register(OBJECTS.fleet, name)))
+  return startLoad({
+    ...pods.mqtt,
+    logins: devices.map(({ username, password }) => ({ clientId: username, username, password })),
+    devices: names,
+    topicOf: OBJECTS.topicOf,
+    payload: OBJECTS.payload,
+    rate: READINGS_PER_SECOND,
+  })
+}
+
+/** Readings flow while `trouble` goes on; what the broker acknowledged is in the database afterwards, once. */
+const keepsReadings = async (trouble: () => Promise<void>): Promise<void> => {
+  const { namespace, name } = OBJECTS.fleet
+  const table = `${namespace}_${name}`
+  await pods.sql(`truncate table ${table}`)
+  const load = await startReadings()
+  await trouble()
+  const sent = await load.stop()
+  const balance = () => balanceOf(pods.sql, { table, column: OBJECTS.column }, sent)
+  const isSettled = async () => (await balance()).missing.length === 0
+  await until(isSettled, { what: 'all readings', deadlineMs: 60_000, everyMs: 500 }).catch(() => undefined)
+  const { missing, duplicates, acknowledged } = await balance()
+  assert.deepEqual({ missing, duplicates }, { missing: [], duplicates: 0 })
+  assert.ok(acknowledged > 0)
+}
+
+test('everything runs in a namespace that takes restricted pods only', { skip }, async () => {
+  const label = 'jsonpath={.metadata.labels.pod-security\\.kubernetes\\.io/enforce}'
+  assert.equal(await pods.node.kubectl(['get', 'namespace', RELEASE.namespace, '--output', label]), 'restricted')
+  const running =
+    'jsonpath={range .items[?(@.status.phase=="Running")]}{.metadata.labels.app\\.kubernetes\\.io/name} {end}'
+  const names = (await pods.ours('get', 'pods', '--output', running)).trim().split(/\s+/).sort()
+  const services = ['api', 'ingest', 'operator', 'writer'].map((name) => `fleetloom-${name}`)
+  assert.deepEqual(
+    names,
+    services.flatMap((name) => [name, name]),
+  )
+})
+
+test('the examples become Ready', { skip }, async () => {
+  for (const namespace of ['climate', 'coldchain', 'lab', 'weather'])
+    await pods.node.kubectl(['create', 'namespace', namespace])
+  await pods.node.kubectl(['apply', '-f', EXAMPLES])
+  const all = ['--all', '--all-namespaces', '--timeout=60s']
+  const ready = await pods.node.kubectl(['wait', '--for=condition=Ready', 'devicefleets', ...all])
+  assert.equal(ready.trim().split('\n').length, 4)
+  await pods.node.kubectl(['wait', '--for=condition=Accepted', 'alertrules', ...all])
+})
+
+test('a device outside of the cluster publishes through a node port, and its reading is a row', { skip }, async () => {
+  const { username, password } = await pods.register(STATIONS, 'ballard')
+  const url = `mqtt://${pods.mqtt.host}:${pods.mqtt.port}`
+  await using session = await connectMqtt({ url, username, password })
+  const reading = JSON.stringify({ ts: Date.now(), pressure: 1016.6, temperature: 4, wind: 3.8 })
+  await session.client.publishAsync('fleets/weather/stations/ballard/telemetry', reading, { qos: 1 })
+  const rows = () => pods.sql("select pressure, temperature, wind from weather_stations where device = 'ballard'")
+  await until(async () => (await rows()).length > 0, { what: 'the row' })
+  assert.deepEqual(await rows(), [{ pressure: 1016.6, temperature: 4, wind: 3.8 }])
+})
+
+test("the leader's pod is deleted: another takes over within 30 s, and no reading is missing", { skip }, async () => {
+  await pods.node.kubectl(['create', 'namespace', OBJECTS.fleet.namespace])
+  await apply(OBJECTS.manifest)
+  await untilReady(OBJECTS.fleet, 30)
+  await keepsReadings(async () => {
+    const first = await leader()
+    await pods.ours('delete', 'pod', first, '--wait=false')
+    const meanwhile = { namespace: OBJECTS.fleet.namespace, name: 'meanwhile' }
+    await apply(fleetYaml(meanwhile))
+    await untilReady(meanwhile, 30)
+    assert.notEqual(await leader(), first)
+  })
+})
+
+test('ingest and writer are replaced pod by pod, and no reading is missing', { skip }, async () => {
+  const sets = ['ingest', 'writer'].map((name) => `statefulset/fleetloom-${name}`)
+  await keepsReadings(async () => {
+    await pods.ours('rollout', 'restart', ...sets)
+    for (const set of sets) await pods.ours('rollout', 'status', set, '--timeout=120s')
+  })
+})
