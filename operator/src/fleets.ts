@@ -17,6 +17,7 @@ import { DeviceIndex } from './device-fleet/device-index.ts'
 import type { FleetDeps } from './device-fleet/facts.ts'
 import type { Source } from './source/source.ts'
 import { accountList } from './targets/broker/account-list.ts'
+import { Catalog } from './targets/database/catalog.ts'
 import type { Questdb } from './targets/database/questdb-http.ts'
 import { AppliedIndex } from './targets/pipeline/applied-index.ts'
 import { Claims } from './targets/pipeline/claims.ts'
@@ -88,6 +89,7 @@ export const fleetDeps = async (
   return {
     ...servers,
     names,
+    catalog: new Catalog(servers.database, names.ownershipTable),
     grants: parseGrants(config.sharedPrefix),
     accounts: accountList(broker, Date.now),
     passwordOf: (user) => sessionPassword(platformKey, user),

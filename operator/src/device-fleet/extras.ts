@@ -3,16 +3,16 @@ import { label } from '@fleetloom/crds/names'
 import type { Extras } from '../loop/kind.ts'
 import { lostDevices } from '../targets/broker/devices.ts'
 import { Forecast } from '../targets/forecast.ts'
-import { fillingText, readLevel } from '../targets/stream/filling.ts'
+import { fillingText } from '../targets/stream/filling.ts'
 import { streamWant } from '../targets/stream/shape.ts'
 import type { FleetDeps, FleetFacts, FleetWork } from './facts.ts'
 
 type Observed = Extras['observed'][number]
 
-const streamFilling = async (deps: FleetDeps, { resource: { metadata, spec } }: FleetWork): Promise<Observed[]> => {
-  const { nats, names, now, forecasts } = deps
+const streamFilling = (deps: FleetDeps, { resource }: FleetWork, { level }: FleetFacts): Observed[] => {
+  const { names, now, forecasts } = deps
+  const { metadata, spec } = resource
   const want = streamWant(metadata, metadata.uid, spec, names)
-  const level = await readLevel(nats.jsm, want)
   const forecast = forecasts.get(label(metadata)) ?? new Forecast()
   forecasts.set(label(metadata), forecast)
   const message = level && fillingText(forecast, want, level, now())
@@ -27,7 +27,7 @@ const ifKnown = (found: Promise<Observed[]>): Promise<Observed[]> => found.catch
 
 export const fleetExtras =
   (deps: FleetDeps) =>
-  async (work: FleetWork, _: FleetFacts): Promise<Extras> => {
+  async (work: FleetWork, facts: FleetFacts): Promise<Extras> => {
     const { metadata } = work.resource
     const reports = deps.applied.reportsOf(metadata).filter(({ uid }) => uid === metadata.uid)
     const lost = lostDevices(deps, work).then((message) => orNothing(message, 'CredentialsLost'))
@@ -36,7 +36,7 @@ export const fleetExtras =
         ...reports.flatMap(({ observed }) => observed),
         ...orNothing(deps.queue.text(), 'Backlogged'),
         ...(await ifKnown(lost)),
-        ...(await ifKnown(streamFilling(deps, work))),
+        ...streamFilling(deps, work, facts),
       ],
       devices: { registered: deps.devices.of(metadata).length, online: 0 },
     }

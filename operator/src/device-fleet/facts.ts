@@ -11,13 +11,14 @@ import type { Work } from '../loop/kind.ts'
 import type { Source } from '../source/source.ts'
 import type { AccountList } from '../targets/broker/account-list.ts'
 import type { SessionPassword } from '../targets/broker/sessions.ts'
-import type { Questdb } from '../targets/database/questdb-http.ts'
+import type { Catalog } from '../targets/database/catalog.ts'
 import type { Forecast } from '../targets/forecast.ts'
 import type { AppliedIndex } from '../targets/pipeline/applied-index.ts'
 import type { Claims } from '../targets/pipeline/claims.ts'
 import { compile } from '../targets/pipeline/compile.ts'
 import type { Documents, Stored } from '../targets/pipeline/documents.ts'
 import type { DrainWatch } from '../targets/pipeline/drained.ts'
+import type { StreamLevel } from '../targets/stream/filling.ts'
 import type { BrokerQueue } from './backlog.ts'
 import type { DeviceIndex } from './device-index.ts'
 
@@ -26,7 +27,7 @@ export type FleetDeps = {
   readonly grants: readonly Grant[]
   readonly source: Pick<Source, 'refusals'>
   readonly nats: Nats
-  readonly database: Questdb
+  readonly catalog: Catalog
   readonly broker: Broker
   readonly accounts: AccountList
   readonly passwordOf: SessionPassword
@@ -49,6 +50,8 @@ export type FleetFacts = {
   readonly want: FleetDocument
   /** What stands in the pipeline bucket, once a step has read it; moves on as steps write it. */
   stored: Stored | undefined
+  /** How full the stream is, once a step has read it. */
+  level: StreamLevel | undefined
 }
 
 export type FleetWork = Work<DeviceFleetSpec>
@@ -56,7 +59,11 @@ export type FleetWork = Work<DeviceFleetSpec>
 /** Reads nothing, so that what can be told is told while NATS is away. */
 export const gatherFacts =
   ({ names }: FleetDeps) =>
-  async ({ resource }: FleetWork): Promise<FleetFacts> => ({ want: compile(resource, names), stored: undefined })
+  async ({ resource }: FleetWork): Promise<FleetFacts> => ({
+    want: compile(resource, names),
+    stored: undefined,
+    level: undefined,
+  })
 
 /** The refusal of a newer manifest of this fleet, if there is one. */
 export const refusalOf = ({ source }: Pick<FleetDeps, 'source'>, fleet: Ref) =>

@@ -124,12 +124,12 @@ const removeStream =
   }
 
 const removeTables =
-  ({ database, names }: FleetDeps): Run =>
+  ({ catalog, names }: FleetDeps): Run =>
   async (work) => {
     const { metadata, spec } = work.resource
     if (spec.storage.onDelete === 'Retain') return
     const want = databaseWant(metadata, metadata.uid, spec, names)
-    await converge(work, 'DatabaseReady', databaseRemoval(database), want)
+    await converge(work, 'DatabaseReady', databaseRemoval(catalog), want)
   }
 
 const removeDevices =
@@ -145,10 +145,11 @@ const removeDevices =
   }
 
 const forget =
-  ({ claims, drains, applied, appliedBucket, forecasts }: FleetDeps): Run =>
+  ({ claims, catalog, names, drains, applied, appliedBucket, forecasts }: FleetDeps): Run =>
   async ({ resource: { metadata } }) => {
     await claims.release(metadata, [])
     drains.forget(metadata)
+    catalog.forget(names.table(metadata))
     forecasts.delete(label(metadata))
     for (const key of applied.keysOf(metadata)) await appliedBucket.delete(key)
   }

@@ -66,13 +66,13 @@ const notRefused = (deps: FleetDeps): FleetStep => ({
  * A table that is made anew is filled with what the stream still holds: the writer's consumer goes first, and the stream's step
  * makes it again from the first message. In this order a crash in between loses nothing.
  */
-const database = ({ database: db, nats, names, now }: FleetDeps): FleetStep => ({
+const database = ({ catalog, nats, names, now }: FleetDeps): FleetStep => ({
   condition: 'DatabaseReady',
   after: ['Accepted'],
   run: async (work) => {
     const { metadata, spec } = work.resource
     const beforeTable = () => forgetProgress(nats.jsm, streamWant(metadata, metadata.uid, spec, names))
-    const target = databaseTarget({ db, now, beforeTable })
+    const target = databaseTarget({ catalog, now, beforeTable })
     await converge(work, 'DatabaseReady', target, databaseWant(metadata, metadata.uid, spec, names))
     return undefined
   },
@@ -81,9 +81,12 @@ const database = ({ database: db, nats, names, now }: FleetDeps): FleetStep => (
 const stream = ({ nats, names }: FleetDeps): FleetStep => ({
   condition: 'StreamReady',
   after: ['Accepted'],
-  run: async (work) => {
+  run: async (work, facts) => {
     const { metadata, spec } = work.resource
-    await converge(work, 'StreamReady', streamTarget(nats.jsm), streamWant(metadata, metadata.uid, spec, names))
+    const target = streamTarget(nats.jsm, (level) => {
+      facts.level = level
+    })
+    await converge(work, 'StreamReady', target, streamWant(metadata, metadata.uid, spec, names))
     return undefined
   },
 })
@@ -132,7 +135,9 @@ const pipeline = (deps: FleetDeps): FleetStep => ({
   after: ['Accepted', 'DatabaseReady', 'StreamReady', 'BrokerReady'],
   run: async (work, facts) => {
     const { want } = facts
+    const before = facts.stored
     await publish(deps, work, facts, { ...listening(facts), grants: remainingGrants(facts) })
+    const isNew = facts.stored !== before
     const missing = deps.applied.sessionsWithout(
       want,
       want.sessions,
@@ -143,6 +148,7 @@ const pipeline = (deps: FleetDeps): FleetStep => ({
         'WaitingForIngest',
         `ingest has not subscribed for generation ${want.generation} yet (session ${missing.join(', ')}); is ingest running?`,
         INGEST_RETRY_MS,
+        isNew,
       )
     await publish(deps, work, facts, listening(facts))
     return undefined

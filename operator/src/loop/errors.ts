@@ -20,10 +20,13 @@ export class Waiting extends Error {
   override name = 'Waiting'
   readonly reason: Reason
   readonly retryMs: number
-  constructor(reason: Reason, message: string, retryMs: number) {
+  /** Waiting that has just begun and is likely to end at once: nothing is told of it yet. */
+  readonly isBrief: boolean
+  constructor(reason: Reason, message: string, retryMs: number, isBrief = false) {
     super(message)
     this.reason = reason
     this.retryMs = retryMs
+    this.isBrief = isBrief
   }
 }
 

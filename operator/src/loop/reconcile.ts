@@ -152,6 +152,8 @@ const update = async <Spec, Facts>(
   const facts = await definition.gather(work)
   const ran = await runSteps(definition, work, facts)
   logFaults(work, ran.faults)
+  if (ran.faults.length > 0 && ran.faults.every((fault) => fault instanceof Waiting && fault.isBrief))
+    return nextAfter(ran.faults)
   for (const fault of ran.faults) context.metrics.failed(kind, reasonOf(fault))
   const { observed, devices = status?.devices } = (await definition.extras?.(work, facts)) ?? NO_EXTRAS
   const conditions = foldConditions({ outcomes: ran.outcomes, observed, ...stampOf(work, context) })

@@ -3,8 +3,11 @@ import type { Account, AccountResult, Broker } from '@fleetloom/shared/broker/br
 
 export type AccountList = {
   get(): Promise<ReadonlyMap<string, Account>>
-  /** Runs a write, after which nothing read before it counts. @throws naming the first account that failed. */
-  write(change: (broker: Broker) => Promise<readonly AccountResult[]>): Promise<void>
+  /**
+   * Runs a write, after which nothing read before it counts; unless `written` says all that it changed, and it worked.
+   * @throws naming the first account that failed.
+   */
+  write(change: (broker: Broker) => Promise<readonly AccountResult[]>, written?: readonly Account[]): Promise<void>
 }
 
 const FRESH_MS = 2_000
@@ -15,7 +18,7 @@ const refuseFailed = (results: readonly AccountResult[]): void => {
 }
 
 export const accountList = (broker: Broker, now: () => number): AccountList => {
-  let held: { readonly accounts: Promise<ReadonlyMap<string, Account>>; readonly atMs: number } | undefined
+  let held: { readonly accounts: Promise<Map<string, Account>>; readonly atMs: number } | undefined
   return {
     get: () => {
       if (held && now() - held.atMs < FRESH_MS) return held.accounts
@@ -26,12 +29,17 @@ export const accountList = (broker: Broker, now: () => number): AccountList => {
       })
       return mine.accounts
     },
-    write: async (change) => {
+    write: async (change, written) => {
       try {
         refuseFailed(await change(broker))
-      } finally {
+      } catch (error) {
         held = undefined
+        throw error
       }
+      if (!written) held = undefined
+      // A reading that was under way may have missed it.
+      const accounts = await held?.accounts.catch(() => undefined)
+      for (const account of written ?? []) accounts?.set(account.username, account)
     },
   }
 }

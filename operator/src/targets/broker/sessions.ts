@@ -32,16 +32,18 @@ const accountsOf = (names: Names, documents: readonly FleetDocument[]): Account[
   })
 }
 
-const apply = ({ accounts, passwordOf }: Deps, { action, username, acl }: AccountChange): Promise<void> =>
-  accounts.write(async (broker) => {
+const apply = ({ accounts, passwordOf }: Deps, { action, username, acl }: AccountChange): Promise<void> => {
+  const account = { username, acl, disabled: false }
+  if (action === 'create') {
+    const secret = { plain: passwordOf(username) }
+    return accounts.write((broker) => broker.put([{ ...account, secret }]), [account])
+  }
+  return accounts.write(async (broker) => {
     if (action === 'set-acl') return broker.setAcl([{ username, acl }])
-    if (action === 'create') {
-      const secret = { plain: passwordOf(username) }
-      return broker.put([{ username, acl, disabled: false, secret }])
-    }
     await broker.setDisabled(username, action === 'disable')
     return []
   })
+}
 
 /** Brings the accounts to what `documents` ask for together; the first is the newest. */
 export const convergeSessions = async <Spec>(

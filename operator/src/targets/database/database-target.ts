@@ -5,6 +5,7 @@
 import { setTimeout } from 'node:timers/promises'
 import type { Change, Target } from '../../loop/converge.ts'
 import { Waiting } from '../../loop/errors.ts'
+import type { Catalog } from './catalog.ts'
 import { planDatabase } from './plan.ts'
 import type { Questdb } from './questdb-http.ts'
 import { readDatabase, readOwned } from './read.ts'
@@ -28,21 +29,32 @@ const confirmed = async (db: Questdb, query: string, message: string): Promise<v
   throw new Waiting('WaitingForTarget', `QuestDB has not applied this yet: ${message}`, 2_000)
 }
 
+/** Makes a change of which the next reading for the table is to know, whether it succeeds or not. */
+const changing = async (catalog: Catalog, table: string, work: (db: Questdb) => Promise<void>): Promise<void> => {
+  try {
+    await work(catalog.db)
+  } finally {
+    catalog.touch(table)
+  }
+}
+
 export type DatabaseTools = {
-  readonly db: Questdb
+  readonly catalog: Catalog
   readonly now: () => number
   /** Called before the table is made, so that what fills it starts from the beginning. */
   readonly beforeTable: () => Promise<void>
 }
 
-export const databaseTarget = ({ db, now, beforeTable }: DatabaseTools): DatabaseTarget => ({
+export const databaseTarget = ({ catalog, now, beforeTable }: DatabaseTools): DatabaseTarget => ({
   name: 'database',
-  read: (want) => readDatabase(db, want, now()),
+  read: (want) => readDatabase(catalog, want, now()),
   plan: planDatabase,
-  apply: async (_, { sql, confirm, message, makesTable }) => {
+  apply: async ({ table }, { sql, confirm, message, makesTable }) => {
     if (makesTable) await beforeTable()
-    await runAll(db, sql)
-    if (confirm !== undefined) await confirmed(db, confirm, message)
+    await changing(catalog, table, async (db) => {
+      await runAll(db, sql)
+      if (confirm !== undefined) await confirmed(db, confirm, message)
+    })
   },
 })
 
@@ -55,10 +67,10 @@ const dropTable = ({ table, marksTable, fleet, uid }: DatabaseWant): string[] =>
 
 /** Removes the fleet's views, then its table: only what bears our mark. */
 export const databaseRemoval = (
-  db: Questdb,
+  catalog: Catalog,
 ): Target<DatabaseWant, readonly Owned[], Change & { readonly sql: readonly string[] }> => ({
   name: 'database',
-  read: (want) => readOwned(db, want),
+  read: (want) => readOwned(catalog, want),
   plan: (want, owned) =>
     [...owned]
       .sort((a, b) => Number(b.isView) - Number(a.isView))
@@ -67,5 +79,5 @@ export const databaseRemoval = (
         message: `${isView ? 'rollup' : 'table'} ${name}`,
         sql: isView ? dropViewSql(want, name) : dropTable(want),
       })),
-  apply: (_, { sql }) => runAll(db, sql),
+  apply: ({ table }, { sql }) => changing(catalog, table, (db) => runAll(db, sql)),
 })

@@ -94,6 +94,5 @@ export type Mark = { readonly table: string; readonly uid: string; readonly name
 export const markSql = (marks: string, { table, uid, namespace, name }: Mark, dropped = false): string =>
   `INSERT INTO ${quoted(marks)} VALUES (systimestamp(), ${[table, uid, namespace, name].map(text).join(', ')}, ${dropped})`
 
-export const readMarksSql = (marks: string, namespace: string, name: string): string =>
-  `SELECT table_name, uid, namespace, name, dropped FROM (SELECT * FROM ${quoted(marks)} LATEST ON ts PARTITION BY table_name) ` +
-  `WHERE namespace = ${text(namespace)} AND name = ${text(name)}`
+export const readMarksSql = (marks: string): string =>
+  `SELECT table_name, uid, namespace, name, dropped FROM ${quoted(marks)} LATEST ON ts PARTITION BY table_name`

@@ -40,9 +40,57 @@ export const conflictOf = (
   return undefined
 }
 
+/** Levels that a filter of the kind `fleets/NAMESPACE/FLEET/…` begins with. */
+const PREFIX_LEVELS = 3
+
+const isWild = (level: string): boolean => level === '+' || level === '#'
+
+/**
+ * Claims by the levels they begin with, so that what may overlap with a filter is found without walking through all. A filter
+ * that begins with three literal levels can only meet those that begin alike, or that have a wildcard among their first three;
+ * the first level is always a literal.
+ */
+export class ClaimIndex {
+  readonly #byPrefix = new Map<string, Map<string, Claim>>()
+
+  put(key: string, one: Claim): void {
+    for (const prefix of this.#prefixes(one.filter)) {
+      const group = this.#byPrefix.get(prefix) ?? new Map<string, Claim>()
+      this.#byPrefix.set(prefix, group.set(key, one))
+    }
+  }
+
+  delete(key: string, { filter }: Claim): void {
+    for (const prefix of this.#prefixes(filter)) {
+      const group = this.#byPrefix.get(prefix)
+      group?.delete(key)
+      if (group?.size === 0) this.#byPrefix.delete(prefix)
+    }
+  }
+
+  /** Claims that may overlap with a filter. */
+  near(filter: string): Iterable<Claim> {
+    const levels = filter.split('/')
+    const [root = ''] = levels
+    const first = levels.slice(0, PREFIX_LEVELS)
+    const groups = first.some(isWild) ? [`all ${root}`] : [`literal ${first.join('/')}`, `wild ${root}`]
+    return groups.flatMap((group) => [...(this.#byPrefix.get(group)?.values() ?? [])])
+  }
+
+  #prefixes(filter: string): string[] {
+    const levels = filter.split('/')
+    const [root = ''] = levels
+    const first = levels.slice(0, PREFIX_LEVELS)
+    return [`all ${root}`, first.some(isWild) ? `wild ${root}` : `literal ${first.join('/')}`]
+  }
+}
+
 export class Claims {
   readonly #kv: KV
   readonly #known = new Map<string, Claim>()
+  readonly #index = new ClaimIndex()
+  /** Keys by the label of their fleet. */
+  readonly #owned = new Map<string, Set<string>>()
   #turn: Promise<unknown> = Promise.resolve()
 
   constructor(kv: KV) {
@@ -51,11 +99,17 @@ export class Claims {
 
   /** To be told of every entry of the bucket; other keys are passed over. */
   onPut(key: string, value: Uint8Array): void {
-    if (key.startsWith(PREFIX)) this.#known.set(key, claim.parse(JSON.parse(new TextDecoder().decode(value))))
+    if (key.startsWith(PREFIX)) this.#learn(key, claim.parse(JSON.parse(new TextDecoder().decode(value))))
   }
 
   onDelete(key: string): void {
+    const known = this.#known.get(key)
+    if (!known) return
+    this.#index.delete(key, known)
     this.#known.delete(key)
+    const owned = this.#owned.get(label(known))
+    owned?.delete(key)
+    if (owned?.size === 0) this.#owned.delete(label(known))
   }
 
   /**
@@ -70,20 +124,37 @@ export class Claims {
 
   /** Frees what a fleet has claimed beyond `keep` and returns it. */
   async release(fleet: Ref, keep: readonly string[]): Promise<readonly string[]> {
-    const surplus = [...this.#known].filter(([, one]) => isOwn(fleet, one) && !keep.includes(one.filter))
-    for (const [key] of surplus) {
+    const kept = new Set(keep.map(topicClaimKey))
+    const surplus = [...(this.#owned.get(label(fleet)) ?? [])].filter((key) => !kept.has(key))
+    const filters = surplus.map((key) => (this.#known.get(key) as Claim).filter)
+    for (const key of surplus) {
       await this.#kv.delete(key)
-      this.#known.delete(key)
+      this.onDelete(key)
     }
-    return surplus.map(([, { filter }]) => filter)
+    return filters
   }
 
   async #claim(fleet: Ref, filters: readonly string[]): Promise<readonly string[]> {
-    const found = conflictOf(fleet, filters, this.#known.values())
-    if (found) throw conflict(found.filter, fleet, found.other)
-    const missing = filters.filter((filter) => !this.#known.has(topicClaimKey(filter)))
+    const missing = filters.filter((filter) => !this.#isHeldBy(fleet, filter))
+    for (const filter of missing) {
+      const found = conflictOf(fleet, [filter], this.#index.near(filter))
+      if (found) throw conflict(found.filter, fleet, found.other)
+    }
     for (const filter of missing) await this.#create(fleet, filter)
     return missing
+  }
+
+  /** What a fleet holds nobody else can have overlapped with since. */
+  #isHeldBy(fleet: Ref, filter: string): boolean {
+    const known = this.#known.get(topicClaimKey(filter))
+    return known !== undefined && isOwn(fleet, known)
+  }
+
+  #learn(key: string, one: Claim): void {
+    this.onDelete(key)
+    this.#known.set(key, one)
+    this.#index.put(key, one)
+    this.#owned.set(label(one), (this.#owned.get(label(one)) ?? new Set()).add(key))
   }
 
   async #create({ namespace, name }: Ref, filter: string): Promise<void> {
@@ -95,6 +166,6 @@ export class Claims {
       const other = this.#known.get(key) as Claim
       if (!isOwn(value, other)) throw conflict(filter, value, other)
     } else await this.#kv.create(key, JSON.stringify(value))
-    this.#known.set(key, value)
+    this.#learn(key, value)
   }
 }

@@ -1,8 +1,7 @@
 /** How full a stream is with readings that the database has not taken, and how long the rest lasts at the current rate. */
-import type { JetStreamManager } from '@nats-io/jetstream'
+import type { ConsumerInfo, StreamInfo } from '@nats-io/jetstream'
 import type { Forecast } from '../forecast.ts'
 import type { StreamWant } from './shape.ts'
-import { orAbsent } from './stream-target.ts'
 
 export type StreamLevel = {
   /** Share of `maxBytes` held by what the writer has not acknowledged, 0..1. */
@@ -15,10 +14,7 @@ export type StreamLevel = {
 const ALARM = 0.5
 
 /** Bytes are counted for the stream as a whole; what is unread has its share of them by number of messages. */
-export const readLevel = async (jsm: JetStreamManager, want: StreamWant): Promise<StreamLevel | undefined> => {
-  const stream = await orAbsent(jsm.streams.info(want.name))
-  const consumer = stream && (await orAbsent(jsm.consumers.info(want.name, want.consumer.name)))
-  if (!stream || !consumer) return undefined
+export const levelOf = (want: StreamWant, stream: StreamInfo, consumer: ConsumerInfo): StreamLevel => {
   const unreadMessages = consumer.num_pending + consumer.num_ack_pending
   const { bytes, messages } = stream.state
   const unreadBytes = messages === 0 ? 0 : Math.round((bytes * Math.min(unreadMessages, messages)) / messages)

@@ -5,6 +5,7 @@
  */
 import { type ConsumerInfo, JetStreamApiError, type JetStreamManager, type StreamInfo } from '@nats-io/jetstream'
 import type { Target } from '../../loop/converge.ts'
+import { levelOf, type StreamLevel } from './filling.ts'
 import { planStream, type StreamChange } from './plan.ts'
 import { CONSUMER_SETTINGS, INSTALLATION_KEY, STREAM_SETTINGS, type StreamHave, type StreamWant } from './shape.ts'
 
@@ -99,11 +100,17 @@ const applyChange = async (jsm: JetStreamManager, want: StreamWant, { action }: 
   }
 }
 
-export const streamTarget = (jsm: JetStreamManager): Target<StreamWant, StreamHave, StreamChange> => ({
+/** `onLevel` is told how full the stream was when it was read, if it was there. */
+export const streamTarget = (
+  jsm: JetStreamManager,
+  onLevel?: (level: StreamLevel) => void,
+): Target<StreamWant, StreamHave, StreamChange> => ({
   name: 'stream',
-  read: async ({ name, consumer }) => {
-    const stream = await orAbsent(jsm.streams.info(name))
-    return haveOf(stream, stream && (await orAbsent(jsm.consumers.info(name, consumer.name))))
+  read: async (want) => {
+    const stream = await orAbsent(jsm.streams.info(want.name))
+    const consumer = stream && (await orAbsent(jsm.consumers.info(want.name, want.consumer.name)))
+    if (stream && consumer) onLevel?.(levelOf(want, stream, consumer))
+    return haveOf(stream, consumer)
   },
   plan: planStream,
   apply: async (want, change) => {
