@@ -23,6 +23,12 @@ type Slot = { held?: Held | undefined; queue: Promise<void> }
 const isSameFleet = (session: Session, { uid, phase }: FleetDocument): boolean =>
   session.document.uid === uid && !(session.isRetired && phase === 'Active')
 
+/** A slot's key is the fleet's key, `#` and the index of the session. */
+const partsOf = (key: string): { readonly fleet: string; readonly index: number } => {
+  const [fleet = '', index] = key.split('#')
+  return { fleet, index: Number(index) }
+}
+
 export class Fleets {
   readonly #options: FleetsOptions
   readonly #documents = new Map<string, FleetDocument>()
@@ -34,13 +40,17 @@ export class Fleets {
   }
 
   put(document: FleetDocument): void {
-    this.#documents.set(fleetKey(document), document)
-    this.reconcile()
+    const fleet = fleetKey(document)
+    const before = this.#documents.get(fleet)?.sessions ?? 0
+    this.#documents.set(fleet, document)
+    this.#stepAll(fleet, Math.max(before, document.sessions))
   }
 
-  gone(fleet: Ref): void {
-    this.#documents.delete(fleetKey(fleet))
-    this.reconcile()
+  gone(ref: Ref): void {
+    const fleet = fleetKey(ref)
+    const before = this.#documents.get(fleet)?.sessions ?? 0
+    this.#documents.delete(fleet)
+    this.#stepAll(fleet, before)
   }
 
   /** Sessions that are open here. */
@@ -50,9 +60,7 @@ export class Fleets {
 
   /** Call it when ownership has changed. */
   reconcile(): void {
-    if (this.#isClosed) return
-    const wanted = this.#wanted()
-    for (const key of new Set([...wanted.keys(), ...this.#slots.keys()])) this.#step(key)
+    for (const [fleet, { sessions }] of this.#documents) this.#stepAll(fleet, sessions)
   }
 
   async close(): Promise<void> {
@@ -61,18 +69,21 @@ export class Fleets {
     await Promise.all(slots.map((slot) => slot.queue.then(() => this.#release(slot))))
   }
 
-  #wanted(): Map<string, { document: FleetDocument; index: number }> {
-    const wanted = new Map<string, { document: FleetDocument; index: number }>()
-    for (const [fleet, document] of this.#documents) {
-      for (let index = 0; index < document.sessions; index++) {
-        const key = `${fleet}#${index}`
-        if (this.#options.ownership.owns(key)) wanted.set(key, { document, index })
-      }
-    }
-    return wanted
+  /** What the session of this key should be here, if it should be. */
+  #wanted(key: string): { document: FleetDocument; index: number } | undefined {
+    const { fleet, index } = partsOf(key)
+    const document = this.#documents.get(fleet)
+    if (document === undefined || index >= document.sessions || !this.#options.ownership.owns(key)) return undefined
+    return { document, index }
   }
 
+  #stepAll(fleet: string, sessions: number): void {
+    for (let index = 0; index < sessions; index++) this.#step(`${fleet}#${index}`)
+  }
+
+  /** Takes up a session that is wanted or held here; others cost nothing. */
   #step(key: string): void {
+    if (this.#isClosed || (!this.#slots.has(key) && !this.#wanted(key))) return
     const slot = this.#slots.get(key) ?? { queue: Promise.resolve() }
     this.#slots.set(key, slot)
     slot.queue = slot.queue
@@ -83,7 +94,7 @@ export class Fleets {
   /** Makes the slot what is wanted now. */
   async #bring(key: string, slot: Slot): Promise<void> {
     if (this.#isClosed) return
-    const target = this.#wanted().get(key)
+    const target = this.#wanted(key)
     if (target === undefined) return this.#drop(key, slot)
     const { document, index } = target
     if (slot.held && !isSameFleet(slot.held.session, document)) await this.#release(slot)
@@ -102,9 +113,9 @@ export class Fleets {
 
   /** Whether the fleet lives on with fewer sessions: then nobody else takes this one over. */
   #isSurplus(key: string): boolean {
-    const [fleet = '', index] = key.split('#')
+    const { fleet, index } = partsOf(key)
     const document = this.#documents.get(fleet)
-    return document !== undefined && Number(index) >= document.sessions
+    return document !== undefined && index >= document.sessions
   }
 
   async #release(slot: Slot): Promise<void> {
