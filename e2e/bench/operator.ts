@@ -12,6 +12,8 @@ import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { collectionPath, objectPath } from '@fleetloom/operator/source/kube/objects'
+import { follow, type KubeObject } from '@fleetloom/operator/source/kube/watch'
+import { createLogger } from '@fleetloom/shared/process/logger'
 import { fleetYaml, type KubePlatform, startKubePlatform, sumOf } from '../cluster/kube-platform.ts'
 import type { KubeFleet } from '../cluster/kubernetes.ts'
 import { until } from '../kit/until.ts'
@@ -22,13 +24,14 @@ const HELP = `Usage: node e2e/bench/operator.ts [options]
 
   --fleets A,B    numbers of fleets (100,1000)
   --idle N        seconds of doing nothing that are measured (120)
+  --rollups A,B   steps of the rollups of each fleet, such as 1m,1h (none)
   --changes N     changes of one fleet, one after the other (50)
   --output FILE   where the results go (e2e/bench/results/operator.json)
 `
 
 const NAMESPACE = 'bench'
-/** What a fleet of the bench asks for: the least stream that there is, one rollup. */
-const SPEC = { stream: { maxBytes: '4Mi' }, storage: { rollups: [{ every: '1m', ttl: '180d' }] } }
+/** What a fleet of the bench asks for: the smallest stream; rollups only with `--rollups`, as each costs as much as a fleet. */
+const STREAM = { maxBytes: '4Mi' }
 const APPLIED_AT_ONCE = 16
 const CONVERGE_MS = 900_000
 
@@ -47,11 +50,12 @@ const listFleets = async ({ kubernetes }: KubePlatform): Promise<readonly KubeFl
 }
 
 const applyAll = async ({ kubernetes: { api } }: KubePlatform, count: number): Promise<void> => {
+  const spec = { stream: STREAM, storage: { rollups } }
   const path = collectionPath('DeviceFleet', NAMESPACE)
   let next = 0
   const worker = async () => {
     while (next < count) {
-      const body: unknown = JSON.parse(fleetYaml({ namespace: NAMESPACE, name: nameOf(next++) }, SPEC))
+      const body: unknown = JSON.parse(fleetYaml({ namespace: NAMESPACE, name: nameOf(next++) }, spec))
       await api.request({ method: 'POST', path, body })
     }
   }
@@ -100,15 +104,25 @@ const converge = async (kube: KubePlatform, count: number): Promise<number> => {
   return Number(seconds.toFixed(1))
 }
 
+/** What a folder takes on disk. */
+const megabytes = (folder: string): number => Number(execFileSync('du', ['-sm', folder]).toString().split('\t')[0])
+
 const countersOf = async ({ platform }: KubePlatform) => {
   const page = await (await fetch(`${platform.operator.url}/metrics`)).text()
   return sumOf(page, 'fleetloom_operator_external_writes_total')
 }
 
-const leaseTransitions = async ({ kubernetes }: KubePlatform): Promise<number> => {
-  const path = '/apis/coordination.k8s.io/v1/namespaces/fleetloom/leases/fleetloom-operator'
-  type Lease = { metadata: { managedFields: unknown; resourceVersion: string } }
-  return Number((await kubernetes.api.request<Lease>({ method: 'GET', path })).metadata.resourceVersion)
+/** Counts the renewals of the operator's Lease from now on. */
+const countRenewals = async ({ kubernetes: { api } }: KubePlatform) => {
+  let renewals = 0
+  const log = createLogger('bench', 'error')
+  const path = '/apis/coordination.k8s.io/v1/namespaces/fleetloom/leases'
+  const onPut = ({ metadata }: KubeObject): void => {
+    if (metadata.name === 'fleetloom-operator') renewals++
+  }
+  const watch = follow({ api, path, log }, { onList: () => undefined, onPut, onDelete: () => undefined })
+  await watch.synced
+  return { count: () => renewals, [Symbol.asyncDispose]: () => watch[Symbol.asyncDispose]() }
 }
 
 const idle = async (kube: KubePlatform, seconds: number) => {
@@ -122,7 +136,8 @@ const idle = async (kube: KubePlatform, seconds: number) => {
     },
     { what: 'the operator to come to rest', deadlineMs: 120_000 },
   )
-  const [cpu, writes, version] = [cpuOf(pids), await countersOf(kube), await leaseTransitions(kube)]
+  await using renewals = await countRenewals(kube)
+  const [cpu, writes] = [cpuOf(pids), await countersOf(kube)]
   await sleep(seconds * 1000)
   const perMinute = (count: number): number => Number(((count * 60) / seconds).toFixed(1))
   const used = (cpuMicros(pid) - (cpu.operator ?? 0)) / 1e6
@@ -130,9 +145,8 @@ const idle = async (kube: KubePlatform, seconds: number) => {
   return {
     cpuPercent: Number(((used / seconds) * 100).toFixed(2)),
     rssMb: Math.round(peakRssMb(pid)),
-    // Nobody else writes to the API server meanwhile, so its version counts the Lease's renewals.
     writesPerMinute: {
-      lease: perMinute((await leaseTransitions(kube)) - version),
+      lease: perMinute(renewals.count()),
       other: perMinute((await countersOf(kube)) - writes),
     },
   }
@@ -164,6 +178,7 @@ const { values } = parseArgs({
     help: { type: 'boolean', default: false },
     fleets: { type: 'string', default: '100,1000' },
     idle: { type: 'string', default: '120' },
+    rollups: { type: 'string', default: '' },
     changes: { type: 'string', default: '50' },
     output: { type: 'string', default: join(import.meta.dirname, 'results', 'operator.json') },
   },
@@ -174,9 +189,14 @@ if (values.help) {
 }
 say(`${availableParallelism()} processors, ${loadavg()[0]?.toFixed(1)} of them busy before the start`)
 
+const rollups = values.rollups
+  .split(',')
+  .filter((every) => every !== '')
+  .map((every) => ({ every, ttl: '180d' }))
 const counts = values.fleets.split(',').map(Number)
 const fleets: { count: number; convergeSeconds: number }[] = []
 let rest: object = {}
+let disk: object = {}
 for (const count of counts) {
   say(`${count} fleets`)
   await using kube = await startKubePlatform({
@@ -186,13 +206,21 @@ for (const count of counts) {
   await kube.kubernetes.kubectl(['create', 'namespace', NAMESPACE])
   fleets.push({ count, convergeSeconds: await converge(kube, count) })
   if (count !== counts.at(-1)) continue
-  const questdb = dirname(kube.platform.questdb.logFile)
-  say(`  disk: ${execFileSync('du', ['-sh', questdb]).toString().split('\t')[0]} logs`)
+  disk = { questdbMb: megabytes(kube.platform.questdb.directory), natsMb: megabytes(kube.platform.nats.directory) }
   const idleResult = await idle(kube, Number(values.idle))
   const changeResult = await change(kube, count, Number(values.changes))
   rest = { idle: idleResult, change: changeResult }
 }
-const report = { fleets, ...rest }
+const report = {
+  settings: {
+    ...STREAM,
+    rollups: rollups.map(({ every }) => every),
+    pages: 'small, as in e2e/kit/questdb.ts',
+    ...disk,
+  },
+  fleets,
+  ...rest,
+}
 mkdirSync(dirname(values.output), { recursive: true })
 writeFileSync(values.output, `${JSON.stringify(report, undefined, 2)}\n`)
 say(JSON.stringify(report, undefined, 2))

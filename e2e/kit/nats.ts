@@ -8,6 +8,8 @@ import { freePort } from './ports.ts'
 import { byName, type Secret, secretFile } from './secret-file.ts'
 
 export type NatsServer = Child & {
+  /** Where its data lies. */
+  readonly directory: string
   readonly url: string
   readonly port: number
   /** HTTP: /healthz, /jsz, /connz. */
@@ -80,5 +82,5 @@ export const startNats = async (options: NatsOptions = {}): Promise<NatsServer> 
     natsUser: user,
     natsPasswordFile: users[user].file,
   })
-  return Object.assign(child, { url, port, monitorUrl, users, settings })
+  return Object.assign(child, { directory, url, port, monitorUrl, users, settings })
 }

@@ -8,6 +8,8 @@ import { type Secret, secretFile } from './secret-file.ts'
 import { type Sql, sqlOver } from './sql.ts'
 
 export type QuestdbServer = Child & {
+  /** Where its data lies. */
+  readonly directory: string
   /** HTTP: /exec, /write, the web console. */
   readonly url: string
   readonly port: number
@@ -135,5 +137,12 @@ export const startQuestdb = async (options: QuestdbOptions = {}): Promise<Questd
     ...placed,
   })
   const users = { user: QUESTDB_USER, password, authorization, reader: { user: READER, password: reader } }
-  return Object.assign(child, { url, port, pgPort, ...users, sql })
+  return Object.assign(child, {
+    directory,
+    url,
+    port,
+    pgPort,
+    ...users,
+    sql,
+  })
 }
