@@ -1,11 +1,12 @@
 import { namesOf, type Ref } from '@fleetloom/crds/names'
+import { connectBroker, limitsOf } from '@fleetloom/shared/broker/connect'
 import { connectNats } from '@fleetloom/shared/nats'
 import { processRoutes, serveHttp } from '@fleetloom/shared/process/http'
 import { runProcess } from '@fleetloom/shared/process/run'
 import { alertRule } from './alert-rule/kind.ts'
 import { config } from './config.ts'
 import { deviceFleet } from './device-fleet/kind.ts'
-import { connectBroker, ensureSurroundings, fleetDeps, readSecret } from './fleets.ts'
+import { ensureSurroundings, fleetDeps, readSecret } from './fleets.ts'
 import { createController, kindOf } from './loop/controller.ts'
 import { createFilesSource } from './source/files.ts'
 import { statusRoute } from './status/route.ts'
@@ -23,7 +24,7 @@ await runProcess({
     const { config, log, registry, stack } = context
     const names = namesOf(config.installation)
     const nats = stack.use(await connectNats('operator', config))
-    const broker = await connectBroker(context)
+    const broker = stack.use(await connectBroker(config, { log, limits: limitsOf(config) }))
     const password = await readSecret(config.questdbPasswordFile)
     const database = connectQuestdb({ url: config.questdbUrl, user: config.questdbUser, password })
     const source = stack.use(await createFilesSource({ folder: config.manifests, stateFile: config.stateFile, log }))
