@@ -3,7 +3,9 @@ import type { Account, AccountResult, Broker } from '@fleetloom/shared/broker/br
 
 export type AccountList = {
   get(): Promise<ReadonlyMap<string, Account>>
-  /** Runs a write, after which nothing read before it counts. @throws naming the first account that failed. */
+  /** Runs a write, after which nothing read before it counts, and gives what became of each account. */
+  outcomes(change: (broker: Broker) => Promise<readonly AccountResult[]>): Promise<readonly AccountResult[]>
+  /** The same for a write of which all is to succeed. @throws naming the first account that failed. */
   write(change: (broker: Broker) => Promise<readonly AccountResult[]>): Promise<void>
 }
 
@@ -15,6 +17,13 @@ const refuseFailed = (results: readonly AccountResult[]): void => {
 }
 
 export const accountList = (broker: Broker, now: () => number): AccountList => {
+  const outcomes: AccountList['outcomes'] = async (change) => {
+    try {
+      return await change(broker)
+    } finally {
+      held = undefined
+    }
+  }
   let held: { readonly accounts: Promise<ReadonlyMap<string, Account>>; readonly atMs: number } | undefined
   return {
     get: () => {
@@ -26,12 +35,7 @@ export const accountList = (broker: Broker, now: () => number): AccountList => {
       })
       return mine.accounts
     },
-    write: async (change) => {
-      try {
-        refuseFailed(await change(broker))
-      } finally {
-        held = undefined
-      }
-    },
+    outcomes,
+    write: async (change) => refuseFailed(await outcomes(change)),
   }
 }
