@@ -58,7 +58,11 @@ type Told = { readonly events: string[]; writes: number }
 
 const workTelling = (told: Told): Work<unknown> =>
   ({
-    resource: { kind: 'DeviceFleet', metadata: { ...FLEET, generation: 1 }, spec: {} },
+    resource: {
+      kind: 'DeviceFleet',
+      metadata: { ...FLEET, uid: 'u', generation: 1, finalizers: [], annotations: {} },
+      spec: {},
+    },
     log: createLogger('test', 'silent'),
     previous: () => undefined,
     event: async ({ message }) => void told.events.push(message),
