@@ -1,8 +1,9 @@
 /**
  * Makes lost accounts again from the registry's hashes, some hundreds at a time.
  *
- * The registry is read right before each write, and once more after it: a device that was removed or changed while the write was under way gets
- * what the registry says by then, so that an old read can't bring a revoked device back for longer than that.
+ * The registry is read right before each write, and once more after it: a device that was removed or changed while the
+ * write was under way gets what the registry says by then, so that an old read can't bring a revoked device back for
+ * longer than that.
  */
 import { deviceOfUser } from '@fleetloom/crds/names'
 import type { Acl } from '@fleetloom/shared/broker/broker'

@@ -21,6 +21,7 @@ test('mosquitto is the broker unless another is named, and the limits of emqx ha
   assert.deepEqual(limitsOf({ ...config, brokerQueueMessages: 1_000_000 }), {
     ...DEFAULT_LIMITS,
     messagesRate: undefined,
+    sessionExpiry: undefined,
   })
 })
 

@@ -1,4 +1,7 @@
-/** Which broker a process administers accounts on, by its configuration: one set of fields and one function for the operator and the api. */
+/**
+ * Which broker a process administers accounts on, by its configuration: one set of fields and one function for the
+ * operator and the api.
+ */
 import { readFile } from 'node:fs/promises'
 import { z } from 'zod'
 import { ConfigError, envName, holdsNoPassword } from '../process/config.ts'
@@ -47,8 +50,8 @@ export const emqxLimitsConfig = {
   emqxSessionExpiry: z
     .string()
     .regex(/^(\d+(ms|s|m|h|d))+$/, 'must be a time such as 2h or 30m')
-    .default(DEFAULT_LIMITS.sessionExpiry)
-    .describe('emqx: how long sessions of MQTT 3.1.1 clients are kept'),
+    .optional()
+    .describe('emqx: how long sessions of MQTT 3.1.1 clients are kept; unset: left as it is'),
   emqxMessagesRate: z
     .string()
     .regex(/^\d+\/\d*(s|m)$/, 'must be a rate such as 100/s')

@@ -1,6 +1,6 @@
 /**
- * What EMQX holds of one account: a user of the built-in authenticator and a record of rules of the same name. The record is made before the
- * user and goes after it, so a user of ours always has its mark. Pure.
+ * What EMQX holds of one account: a user of the built-in authenticator and a record of rules of the same name. The record
+ * is made before the user and goes after it, so a user of ours always has its mark. Pure.
  */
 
 import { HASH_ITERATIONS, hashSecret } from '../../registry/secret.ts'
@@ -39,8 +39,8 @@ export type Listing = {
 }
 
 /**
- * Our accounts. What is not whole is left out, so that it counts as lost and is made anew. Rules of a client id come before those of its user:
- * they show as an entry that no wanted ACL holds.
+ * Our accounts. What is not whole is left out, so that it counts as lost and is made anew. Rules of a client id come
+ * before those of its user: they show as an entry that no wanted ACL holds.
  */
 export const accountsOf = ({ records, users, bans, clientRules }: Listing, mark: string): Map<string, Account> => {
   const byName = new Map(users.map((user) => [user.user_id, user]))

@@ -1,10 +1,11 @@
 /**
- * Changes to accounts, some hundreds at a time. Each works on a chunk in steps: look at what is there, then write, every step for all
- * accounts that are still in order; an account that fails a step keeps its error and goes no further.
+ * Changes to accounts, some hundreds at a time. Each works on a chunk in steps: look at what is there, then write, every
+ * step for all accounts that are still in order; an account that fails a step keeps its error and goes no further.
  *
- * The order of the steps leaves no moment in which somebody may do more than before and after. Making: ban if it is to be disabled, rules,
- * then the user. Removing: rights, user, sessions, and last the record with the mark, so that what a crash leaves is still ours to
- * remove. Taking rights away is written twice, first with a note, so that a crash before live subscriptions were ended shows as drift.
+ * The order of the steps leaves no moment in which somebody may do more than before and after. Making: ban if it is to be
+ * disabled, rules, then the user. Removing: rights, user, sessions, and last the record with the mark, so that what a
+ * crash leaves is still ours to remove. Taking rights away is written twice, first with a note, so that a crash before
+ * live subscriptions were ended shows as drift.
  */
 import { type Account, type AccountResult, type Acl, ForeignAccount, type NewAccount } from '../broker.ts'
 import { accountFault, accountsOf, type Held, hashFault, hashOf, isForeign, isWhole, rowOf } from './account.ts'

@@ -134,10 +134,8 @@ export const deleteClientRules = async (rest: Rest, clientid: string): Promise<v
 
 /** Makes users or replaces them; EMQX writes all or none, and takes no empty list. */
 export const importUsers = async (rest: Rest, body: readonly UserRow[]): Promise<void> => {
-  const query: Query = [['type', 'hash']]
-  isMissing(
-    await rest.call({ method: 'POST', path: IMPORT, query, body, expect: [200, 404], timeoutMs: BULK_TIMEOUT_MS }),
-  )
+  const request = { method: 'POST', path: IMPORT, query: [['type', 'hash']], body, expect: [200, 404] } as const
+  isMissing(await rest.call({ ...request, isSecret: true, timeoutMs: BULK_TIMEOUT_MS }))
 }
 
 export const deleteUser = async (rest: Rest, username: string): Promise<void> =>

@@ -1,6 +1,7 @@
 /**
- * A disabled account is a ban on its client id, which is its user name: it ends the live session at once and refuses the next. A ban on the
- * user name would let live sessions go on. Ours last for ever and name the installation; others' are never touched.
+ * A disabled account is a ban on its client id, which is its user name: it ends the live session at once and refuses the
+ * next. A ban on the user name would let live sessions go on. Ours last for ever and name the installation; others' are
+ * never touched.
  */
 import { isOurBan } from './account.ts'
 import { addBan, type Ban, bansOf, deleteBan, listBans } from './api.ts'

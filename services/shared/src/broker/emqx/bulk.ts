@@ -1,4 +1,7 @@
-/** Many things at a bounded rate: some at once, some to a request, and a batch that was refused cut until the culprit stands alone. */
+/**
+ * Many things at a bounded rate: some at once, some to a request, and a batch that was refused cut until the culprit
+ * stands alone.
+ */
 
 type Run = <T>(work: () => Promise<T>) => Promise<T>
 

@@ -1,6 +1,6 @@
 /**
- * What EMQX holds for ingest's sessions and what it dropped, asked for every few seconds. EMQX tells messages, not bytes. Its figures of a
- * session lag by up to 15 s; drops are those of all sessions of all nodes since each started.
+ * What EMQX holds for ingest's sessions and what it dropped, asked for every few seconds. EMQX tells messages, not bytes.
+ * Its figures of a session lag by up to 15 s; drops are those of all sessions of all nodes since each started.
  */
 import { namesOf } from '@fleetloom/crds/names'
 import { z } from 'zod'
@@ -39,7 +39,10 @@ export const countersOf = (
   droppedMessages: DROPPED.reduce((sum, name) => sum + Number(totals[name] ?? 0), 0),
 })
 
-/** Which session has a smaller queue than it should: the zone of its listener is not as it must be, or the session is older than the setting. */
+/**
+ * Which session has a smaller queue than it should: the zone of its listener is not as it must be, or the session is
+ * older than the setting.
+ */
 export const smallQueue = (
   sessions: readonly IngestSession[],
   { maxInflight, maxQueuedMessages }: Limits,

@@ -122,6 +122,15 @@ test('a queue without a bound gets one, and larger limits that somebody set stay
   assert.equal(emqx.state.zone.mqtt?.max_inflight, 30_000)
 })
 
+test('the expiry of old clients’ sessions is left as it is, or set where it means another time', async () => {
+  await using emqx = await startEmqx()
+  await using same = connectTo(emqx, { limits: { sessionExpiry: '120m' } })
+  await same.secureDefaults()
+  assert.equal(emqx.state.zone.mqtt?.session_expiry_interval, '2h')
+  await using longer = connectTo(emqx, { limits: { sessionExpiry: '1d' } })
+  assert.deepEqual(await longer.secureDefaults(), ['broker zone: mqtt.session_expiry_interval was 2h, is now 1d'])
+})
+
 test('with a zone of ingest’s own the global queues are left as they are', async () => {
   await using emqx = await startEmqx()
   await using broker = connectTo(emqx, { limits: { zone: 'static' } })

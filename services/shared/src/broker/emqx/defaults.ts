@@ -3,10 +3,10 @@
  *
  * 1. The password authenticator, on and first: without one, everybody gets in. It is never turned off, nor made anew.
  * 2. The global zone: the client id is the user name; queues are large (limits.ts).
- * 3. What no rule matches is denied, without a disconnect, and nothing is cached: a rule is looked up in memory, and with the cache a
- *    revoked right would live on for a minute.
- * 4. The built-in source of rules, on and first, and its rules for everybody, which end in a denial of everything: so sources behind it are
- *    not asked, and an operator's own accounts need rules of their own.
+ * 3. What no rule matches is denied, without a disconnect, and nothing is cached: a rule is looked up in memory, and with
+ *    the cache a revoked right would live on for a minute.
+ * 4. The built-in source of rules, on and first, and its rules for everybody, which end in a denial of everything: so
+ *    sources behind it are not asked, and an operator's own accounts need rules of their own.
  * 5. The file source is turned off where it allows everything to everybody. Its text stays.
  * 6. Listeners that let everybody in get the authenticators; one that asks for a client's certificate may do without.
  *

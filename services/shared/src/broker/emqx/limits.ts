@@ -1,38 +1,45 @@
 /**
  * What EMQX must be told so that it queues before it drops, and the change of its global zone that says so. Pure.
  *
- * EMQX's defaults lose data: 32 messages in flight to a session and 1,000 queued behind them, of which the *oldest* is dropped while devices go on
- * to see success. It also shuts a session down, queue and all, whose process holds more than 32 MB or 1,000 messages not yet looked at; both
- * bounds are raised along with the queue. A larger value that somebody set stays; a queue without a bound gets one.
+ * EMQX's defaults lose data: 32 messages in flight to a session and 1,000 queued behind them, of which the *oldest* is
+ * dropped while devices go on to see success. It also shuts a session down, queue and all, whose process holds more than
+ * 32 MB or 1,000 messages not yet looked at; both bounds are raised along with the queue. A larger value that somebody
+ * set stays; a queue without a bound gets one.
  */
 import { z } from 'zod'
 import { bytesOf, secondsOf } from './units.ts'
 
 export type Limits = {
   /**
-   * Where ingest's limits are kept. `global`: in the global zone, written here, for the sessions of devices too. `static`: in a zone and
-   * a listener of ingest's own, which only EMQX's configuration file can make; here the global zone's queues are left alone.
+   * Where ingest's limits are kept. `global`: in the global zone, written here, for the sessions of devices too.
+   * `static`: in a zone and a listener of ingest's own, which only EMQX's configuration file can make; here the global
+   * zone's queues are left alone.
    */
   readonly zone: 'global' | 'static'
   /** Messages in flight to a session; EMQX takes the lesser of this and the client's Receive Maximum. 1 to 65,535. */
   readonly maxInflight: number
   /** Messages queued for a session before the oldest is dropped. */
   readonly maxQueuedMessages: number
-  /** How long sessions of MQTT 3.1.1 clients are kept; those of MQTT 5 clients say it themselves. */
-  readonly sessionExpiry: string
-  /** Messages a second that one connection may send on a listener of the default zone, such as `100/s`; beyond it EMQX reads no further for a while, and loses none. */
+  /** How long sessions of MQTT 3.1.1 clients are kept, such as `2h`; MQTT 5 clients say it themselves. Left out: as it is. */
+  readonly sessionExpiry?: string | undefined
+  /**
+   * Messages a second that one connection may send on a listener of the default zone, such as `100/s`; beyond it EMQX
+   * reads no further for a while, and loses none.
+   */
   readonly messagesRate?: string | undefined
 }
 
-/** Twice what ingest takes at once by default, a million messages, and EMQX's own two hours. */
+/** Twice what ingest takes at once by default, and a million messages. */
 export const DEFAULT_LIMITS: Limits = {
   zone: 'global',
   maxInflight: 8_192,
   maxQueuedMessages: 1_000_000,
-  sessionExpiry: '2h',
 }
 
-/** Heap of one queued message while the process collects garbage; payloads over 64 bytes lie outside the heap. An estimate, on the high side. */
+/**
+ * Heap of one queued message while the process collects garbage; payloads over 64 bytes lie outside the heap. An
+ * estimate, on the high side.
+ */
 const HEAP_BYTES_PER_MESSAGE = 2_048
 const MEBIBYTE = 1_024 ** 2
 
@@ -62,11 +69,12 @@ const always = ({ mqtt }: Zone, { sessionExpiry }: Limits): (Setting | false)[] 
     key: 'shared_subscription_strategy',
     value: 'hash_topic',
   },
-  secondsOf(mqtt.session_expiry_interval) !== secondsOf(sessionExpiry) && {
-    root: 'mqtt',
-    key: 'session_expiry_interval',
-    value: sessionExpiry,
-  },
+  sessionExpiry !== undefined &&
+    secondsOf(mqtt.session_expiry_interval) !== secondsOf(sessionExpiry) && {
+      root: 'mqtt',
+      key: 'session_expiry_interval',
+      value: sessionExpiry,
+    },
 ]
 
 const queues = (

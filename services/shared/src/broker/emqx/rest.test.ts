@@ -1,15 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createLogger } from '../../process/logger.ts'
 import { BrokerUnavailable } from '../broker.ts'
 import { BrokerRefused, type Request, Rest } from './rest.ts'
 import { type EmqxStandIn, startEmqx } from './testing/server.ts'
 
-const log = createLogger('test', 'silent')
 const NODES: Request = { method: 'GET', path: ['nodes'], expect: [200] }
 
 const restTo = (emqx: EmqxStandIn, timeoutMs = 5_000): Rest =>
-  new Rest({ url: emqx.url, readKey: async () => ({ ...emqx.apiKey }), log, timeoutMs })
+  new Rest({ url: emqx.url, readKey: async () => ({ ...emqx.apiKey }), timeoutMs })
 
 /** Everything that an error would show in a log. */
 const shown = (error: unknown): string =>
@@ -54,7 +52,7 @@ test('a key that was changed in its file is read again', async () => {
   await using emqx = await startEmqx()
   let secret = 'old'
   emqx.apiKey = { key: 'k', secret: 'old' }
-  await using rest = new Rest({ url: emqx.url, readKey: async () => ({ key: 'k', secret }), log })
+  await using rest = new Rest({ url: emqx.url, readKey: async () => ({ key: 'k', secret }) })
   await rest.call(NODES)
   emqx.apiKey = { key: 'k', secret: 'new' }
   secret = 'new'
@@ -63,15 +61,31 @@ test('a key that was changed in its file is read again', async () => {
 
 test('a key that the broker does not know is an error that names the settings, and not the key', async () => {
   await using emqx = await startEmqx()
-  await using rest = new Rest({ url: emqx.url, readKey: async () => ({ key: 'k', secret: 'hunter2' }), log })
+  await using rest = new Rest({ url: emqx.url, readKey: async () => ({ key: 'k', secret: 'hunter2' }) })
   const error = await rest.call(NODES).catch((fault: unknown) => fault)
   assert.match(shown(error), /EMQX_API_KEY_FILE and EMQX_API_SECRET_FILE/)
   assert.doesNotMatch(shown(error), /hunter2/)
   assert.equal(emqx.asked.length, 1)
 })
 
+test('a key whose file is gone is an error that says so', async () => {
+  await using emqx = await startEmqx()
+  await using rest = new Rest({ url: emqx.url, readKey: () => Promise.reject(new Error('ENOENT')) })
+  await assert.rejects(rest.call(NODES), { name: 'BrokerUnavailable', message: /its API key can't be read: ENOENT/ })
+})
+
+test('what the broker says of a request that holds secrets is not repeated', async () => {
+  await using emqx = await startEmqx()
+  await using rest = restTo(emqx)
+  const request = { method: 'POST', path: ['authentication'], body: { mechanism: 'hunter2' }, expect: [200] } as const
+  await assert.rejects(rest.call(request), { message: /unsupported_mechanism/ })
+  await assert.rejects(rest.call({ ...request, isSecret: true }), {
+    message: 'broker refused POST /authentication: 400 BAD_REQUEST',
+  })
+})
+
 test('an unreachable broker is an error that names its address', async () => {
-  await using rest = new Rest({ url: 'http://127.0.0.1:1', readKey: async () => ({ key: 'k', secret: 's' }), log })
+  await using rest = new Rest({ url: 'http://127.0.0.1:1', readKey: async () => ({ key: 'k', secret: 's' }) })
   await assert.rejects(rest.call({ ...NODES, tries: 1 }), {
     name: 'BrokerUnavailable',
     message: /127\.0\.0\.1:1 does not answer/,

@@ -1,11 +1,12 @@
 /**
- * EMQX's REST API v5: requests with an API key, a bound on how many run at once, a time limit on each, and a few tries where the broker was not
- * to be reached. Every request that the adapter makes may be sent twice: the second then finds things as it wants them.
+ * EMQX's REST API v5: requests with an API key, a bound on how many run at once, a time limit on each, and a few tries
+ * where the broker was not to be reached. Every request that the adapter makes may be sent twice: the second then finds
+ * things as it wants them.
  *
  * A body of a 5xx is never read: EMQX answers some faults with a dump of the request, its Authorization header included.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Logger, messageOf } from '../../process/logger.ts'
+import { messageOf } from '../../process/logger.ts'
 import { BrokerUnavailable } from '../broker.ts'
 import { slots } from './bulk.ts'
 
@@ -16,7 +17,6 @@ export type RestSettings = {
   readonly url: string
   /** Reads the API key; called again when the broker refuses the one it gave before. */
   readonly readKey: () => Promise<ApiKey>
-  readonly log: Logger
   /** Longest wait for one answer; default 10 s. */
   readonly timeoutMs?: number
 }
@@ -29,6 +29,8 @@ export type Request = {
   /** Sent as JSON. */
   readonly body?: unknown
   readonly timeoutMs?: number
+  /** Whether the broker's words about it may repeat a secret: then they are kept out of errors. */
+  readonly isSecret?: boolean
   /** Default 3. */
   readonly tries?: number
   /** Statuses that are an answer; any other is a BrokerRefused. */
@@ -63,9 +65,10 @@ class Passing extends BrokerUnavailable {}
 const nameOf = ({ method, path }: Request): string => `${method} /${path.join('/')}`
 
 /** The broker's reason, from an answer that is not a 5xx. The first characters: it may repeat what it was sent. */
-const reasonOf = (body: unknown): string => {
+const reasonOf = (body: unknown, { isSecret = false }: Request): string => {
   const { code, message } = (body ?? {}) as { code?: unknown; message?: unknown }
-  return [code, message]
+  const parts = isSecret ? [code] : [code, message]
+  return parts
     .filter((part) => typeof part === 'string')
     .join(' ')
     .slice(0, MAX_REASON)
@@ -76,7 +79,6 @@ export class Rest implements AsyncDisposable {
   readonly #stop = new AbortController()
   readonly #run = slots(MAX_AT_ONCE)
   #authorization: string | undefined
-  #fault = ''
 
   constructor(settings: RestSettings) {
     this.#settings = settings
@@ -87,21 +89,6 @@ export class Rest implements AsyncDisposable {
    * @throws BrokerRefused for an answer whose status is not expected.
    */
   async call(request: Request): Promise<Answer> {
-    try {
-      const answer = await this.#tries(request)
-      this.#fault = ''
-      return answer
-    } catch (error) {
-      if (error instanceof BrokerUnavailable) this.#tell(error.message)
-      throw error
-    }
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#stop.abort()
-  }
-
-  async #tries(request: Request): Promise<Answer> {
     const { tries = TRIES } = request
     for (let pause = PAUSE_MS, left = tries; ; pause *= 3) {
       try {
@@ -113,6 +100,10 @@ export class Rest implements AsyncDisposable {
     }
   }
 
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort()
+  }
+
   async #once(request: Request): Promise<Answer> {
     const response = await this.#authorized(request)
     const { status } = response
@@ -122,7 +113,7 @@ export class Rest implements AsyncDisposable {
       throw new Kind(`${this.#where()} answered ${nameOf(request)} with ${status}; its own log says why`)
     }
     const body = await this.#bodyOf(response, request)
-    if (!request.expect.includes(status)) throw new BrokerRefused(nameOf(request), status, reasonOf(body))
+    if (!request.expect.includes(status)) throw new BrokerRefused(nameOf(request), status, reasonOf(body, request))
     return { status, body }
   }
 
@@ -144,32 +135,34 @@ export class Rest implements AsyncDisposable {
 
   async #key(): Promise<string> {
     if (this.#authorization === undefined) {
-      const { key, secret } = await this.#settings.readKey()
+      const { key, secret } = await this.#settings.readKey().catch((error: unknown) => {
+        throw new BrokerUnavailable(`${this.#where()}: its API key can't be read: ${messageOf(error)}`)
+      })
       this.#authorization = `Basic ${Buffer.from(`${key}:${secret}`).toString('base64')}`
     }
     return this.#authorization
   }
 
-  async #send({ method, path, query = [], body, timeoutMs }: Request, authorization: string): Promise<Response> {
+  async #send(request: Request, authorization: string): Promise<Response> {
+    const { method, path, query = [], body } = request
     const url = new URL(`/api/v5/${path.map(encodeURIComponent).join('/')}`, this.#settings.url)
     for (const [name, value] of query) url.searchParams.append(name, value)
-    const limit = timeoutMs ?? this.#settings.timeoutMs ?? TIMEOUT_MS
     try {
       return await fetch(url, {
         method,
         headers: { authorization, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
         redirect: 'error',
-        signal: AbortSignal.any([AbortSignal.timeout(limit), this.#stop.signal]),
+        signal: AbortSignal.any([AbortSignal.timeout(this.#limitOf(request)), this.#stop.signal]),
       })
     } catch (error) {
-      throw this.#unreachable(error, limit)
+      throw this.#unreachable(error, request)
     }
   }
 
   async #bodyOf(response: Response, request: Request): Promise<unknown> {
     const text = await response.text().catch((error: unknown) => {
-      throw this.#unreachable(error, request.timeoutMs ?? TIMEOUT_MS)
+      throw this.#unreachable(error, request)
     })
     if (text === '') return undefined
     if (response.headers.get('content-type')?.startsWith('application/json') !== true) {
@@ -185,22 +178,20 @@ export class Rest implements AsyncDisposable {
     }
   }
 
-  #unreachable(error: unknown, limitMs: number): Passing {
+  #unreachable(error: unknown, request: Request): Passing {
     if (this.#stop.signal.aborted) return new Passing(`${this.#where()}: the connection was closed`)
     if (error instanceof Error && error.name === 'TimeoutError')
-      return new Passing(`${this.#where()} gave no answer within ${limitMs} ms`)
+      return new Passing(`${this.#where()} gave no answer within ${this.#limitOf(request)} ms`)
     const cause = error instanceof Error ? (error.cause ?? error) : error
     const code = (cause as NodeJS.ErrnoException | undefined)?.code
     return new Passing(`${this.#where()} does not answer: ${code ?? messageOf(cause)}`)
   }
 
-  #where(): string {
-    return `broker ${this.#settings.url}`
+  #limitOf({ timeoutMs }: Request): number {
+    return timeoutMs ?? this.#settings.timeoutMs ?? TIMEOUT_MS
   }
 
-  /** Each fault once, until it changes or is over. */
-  #tell(fault: string): void {
-    if (fault !== this.#fault) this.#settings.log.warn(fault)
-    this.#fault = fault
+  #where(): string {
+    return `broker ${this.#settings.url}`
   }
 }

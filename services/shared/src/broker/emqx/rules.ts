@@ -1,15 +1,15 @@
 /**
  * An account's ACL as the rules of its user record in EMQX's built-in authorization source, and back. Pure.
  *
- * The first rule that matches decides, and what none matches is denied further on. The record begins with a rule that does nothing but
- * name the installation: EMQX keeps no other data of a user that it would give back. Then come denials that close the hole of
- * topic-filter.ts, then what is allowed. Names are literal: a placeholder would be filled in raw.
+ * The first rule that matches decides, and what none matches is denied further on. The record begins with a rule that
+ * does nothing but name the installation: EMQX keeps no other data of a user that it would give back. Then come denials
+ * that close the hole of topic-filter.ts, then what is allowed. Names are literal: a placeholder would be filled in raw.
  *
  * Where the hole can't be closed by naming what slips through (`+/+`), the rule allows the literal filter alone, so a
  * narrower one is refused. Only ingest has such filters, and it subscribes exactly them.
  *
- * EMQX authorises `$share/GROUP/FILTER` as FILTER. The group stands in a rule of its own, which matches nothing that EMQX asks
- * about, so that the ACL reads back as it was given.
+ * EMQX authorises `$share/GROUP/FILTER` as FILTER. The group stands in a rule of its own, which matches nothing that EMQX
+ * asks about, so that the ACL reads back as it was given.
  */
 import type { Acl } from '../broker.ts'
 import { covers, filterFault, holeOf, withoutGroup } from './topic-filter.ts'
@@ -97,8 +97,8 @@ const allowed = (rules: readonly Rule[], action: Rule['action']): Rule[] =>
   rules.filter((rule) => rule.permission === 'allow' && rule.action === action)
 
 /**
- * The ACL that a marked record grants. One that was changed by hand, or a revocation that was not finished, shows as an entry that no wanted
- * ACL holds.
+ * The ACL that a marked record grants. One that was changed by hand, or a revocation that was not finished, shows as an
+ * entry that no wanted ACL holds.
  */
 export const aclOfRules = (rules: readonly Rule[], mark: string): Acl => {
   const publish = allowed(rules, 'publish').map(({ topic }) => topic)

@@ -26,8 +26,8 @@ const forbidden = async (rest: Rest, clientid: string, acl: Acl): Promise<string
   (await subscriptionsOf(rest, clientid)).filter((topic) => !isSubscribable(topic, acl))
 
 /**
- * A subscription that was made while it was allowed keeps delivering. Unsubscribing takes it away and leaves the session its queue; a device that
- * subscribes again meanwhile, or whose subscription will not go, is kicked.
+ * A subscription that was made while it was allowed keeps delivering. Unsubscribing takes it away and leaves the session
+ * its queue; a device that subscribes again meanwhile, or whose subscription will not go, is kicked.
  */
 const trim = async (rest: Rest, { clientid }: Session, username: string, acl: Acl): Promise<void> => {
   for (const topic of await forbidden(rest, clientid, acl)) await unsubscribe(rest, clientid, topic)

@@ -1,9 +1,10 @@
 /**
  * MQTT topic filters as EMQX judges them. Pure.
  *
- * EMQX holds a subscribed filter against a rule's filter as if the first were a topic, level by level: the rule's `+` takes
- * any level, so a `#` too, and the rule's `#` takes the rest, also none. A rule that ends in `+`, or in `+/#`, therefore
- * lets through filters whose `#` stands where that `+` is: `t/+` allows `t/#`, `+/+` allows `+/#` and `a/#`, `t/+/#` allows `t/#`.
+ * EMQX holds a subscribed filter against a rule's filter as if the first were a topic, level by level: the rule's `+`
+ * takes any level, so a `#` too, and the rule's `#` takes the rest, also none. A rule that ends in `+`, or in `+/#`,
+ * therefore lets through filters whose `#` stands where that `+` is: `t/+` allows `t/#`, `+/+` allows `+/#` and `a/#`,
+ * `t/+/#` allows `t/#`.
  */
 
 const SHARED = /^\$share\/[^/+#]+\/(.+)$/s

@@ -1,4 +1,7 @@
-/** Whether requests are ones that an OpenAPI 3.0 document describes: path, method, query and body. As much of its schemas as EMQX's use. */
+/**
+ * Whether requests are ones that an OpenAPI 3.0 document describes: path, method, query and body. As much of its schemas
+ * as EMQX's use.
+ */
 import type { Asked } from './server.ts'
 import type { Fields } from './state.ts'
 

@@ -1,6 +1,7 @@
 /**
- * A stand-in for EMQX 5.8.9 in tests: an HTTP server that keeps what the REST API is told and answers with the statuses and bodies that were
- * recorded from a running one; stand-in.test.ts holds it to the recording. It carries no MQTT: sessions are put into its state.
+ * A stand-in for EMQX 5.8.9 in tests: an HTTP server that keeps what the REST API is told and answers with the statuses
+ * and bodies that were recorded from a running one; stand-in.test.ts holds it to the recording. It carries no MQTT:
+ * sessions are put into its state.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'

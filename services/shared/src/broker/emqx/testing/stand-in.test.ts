@@ -1,4 +1,7 @@
-/** The stand-in gives the answers that were recorded: each block of exchanges is asked again, from the state that it began with. */
+/**
+ * The stand-in gives the answers that were recorded: each block of exchanges is asked again, from the state that it began
+ * with.
+ */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type Exchange, recordedExchanges, skipReason } from './recording.ts'

@@ -1,4 +1,7 @@
-/** What the stand-in for EMQX remembers, as a broker starts that nobody has configured: everybody gets in, everything is allowed. */
+/**
+ * What the stand-in for EMQX remembers, as a broker starts that nobody has configured: everybody gets in, everything is
+ * allowed.
+ */
 import type { Ban, User, UserRecord } from '../api.ts'
 
 export type Fields = Record<string, unknown>
