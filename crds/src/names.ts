@@ -116,6 +116,8 @@ export const namesOf = (installation: string = DEFAULT_INSTALLATION) => {
     },
     /** Table that marks which tables are ours. */
     ownershipTable: `${installation}__tables`,
+    /** What the users of all ingest sessions begin with. */
+    ingestUsers: `${installation}_ingest_`,
     /** MQTT user and client id of one ingest session of a fleet. */
     ingestUser: (fleet: Ref, session = 0) => `${installation}_ingest_${pair(fleet)}_${session}`,
     buckets: {

@@ -1,3 +1,4 @@
+import { brokerConfig, emqxLimitsConfig } from '@fleetloom/shared/broker/connect'
 import { commonConfig, natsConfig } from '@fleetloom/shared/process/config'
 import { z } from 'zod'
 
@@ -23,12 +24,8 @@ export const config = z.object({
   platformKeyFile: z
     .string()
     .describe("file that holds the platform key, of which the ingest sessions' passwords are derived"),
-  mqttUrl: z.string().default('mqtt://127.0.0.1:1883').describe('MQTT broker'),
-  mqttUser: z
-    .string()
-    .default('fleetloom_operator')
-    .describe('MQTT user that administers accounts; the replica that leads connects with it'),
-  mqttPasswordFile: z.string().describe('file that holds its password'),
+  ...brokerConfig('fleetloom_operator'),
+  ...emqxLimitsConfig,
   questdbUrl: z.url().default('http://127.0.0.1:9000').describe('QuestDB over HTTP'),
   questdbUser: z.string().default('admin').describe('QuestDB user'),
   questdbPasswordFile: z.string().describe('file that holds its password'),
@@ -41,7 +38,7 @@ export const config = z.object({
   brokerQueueMessages: whole
     .min(1)
     .default(1_000_000)
-    .describe('messages the broker queues for a session, as it is configured'),
+    .describe('messages the broker queues for a session: mosquitto, as it is configured; emqx, as it gets configured'),
   brokerQueueBytes: whole
     .min(1)
     .default(1024 ** 3)

@@ -3,7 +3,6 @@ import { readFile } from 'node:fs/promises'
 import { type Names, namesOf, type Ref } from '@fleetloom/crds/names'
 import { parseGrants } from '@fleetloom/crds/topics'
 import type { Broker } from '@fleetloom/shared/broker/broker'
-import { connectMosquitto } from '@fleetloom/shared/broker/mosquitto/mosquitto'
 import { sessionPassword } from '@fleetloom/shared/broker/session-password'
 import type { Nats } from '@fleetloom/shared/nats'
 import { followBucket } from '@fleetloom/shared/pipeline/follow-bucket'
@@ -28,17 +27,6 @@ import { ensurePlatform } from './targets/stream/platform.ts'
 type Context = ProcessContext<Config>
 
 export const readSecret = async (file: string): Promise<string> => (await readFile(file, 'utf8')).trim()
-
-export const connectBroker = async ({ config, log, stack }: Context): Promise<Broker> =>
-  stack.use(
-    connectMosquitto({
-      url: config.mqttUrl,
-      username: config.mqttUser,
-      password: await readSecret(config.mqttPasswordFile),
-      installation: config.installation,
-      log,
-    }),
-  )
 
 /** What no single fleet owns: buckets, dead letters, the broker's defaults. What is away is tried again at the next resync. */
 export const ensureSurroundings = async ({ nats, broker, names, log }: Surroundings): Promise<void> => {

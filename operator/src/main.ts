@@ -1,5 +1,6 @@
 import { namesOf, type Ref } from '@fleetloom/crds/names'
 import type { Broker } from '@fleetloom/shared/broker/broker'
+import { connectBroker, limitsOf } from '@fleetloom/shared/broker/connect'
 import { connectNats } from '@fleetloom/shared/nats'
 import { processRoutes, serveHttp } from '@fleetloom/shared/process/http'
 import { messageOf } from '@fleetloom/shared/process/logger'
@@ -7,7 +8,7 @@ import { runProcess } from '@fleetloom/shared/process/run'
 import { alertRule } from './alert-rule/kind.ts'
 import { config } from './config.ts'
 import { deviceFleet } from './device-fleet/kind.ts'
-import { connectBroker, ensureSurroundings, fleetDeps, readSecret } from './fleets.ts'
+import { ensureSurroundings, fleetDeps, readSecret } from './fleets.ts'
 import { createController, kindOf } from './loop/controller.ts'
 import { gatedBroker, gatedDatabase, gatedNats } from './loop/write-gate.ts'
 import { openSource } from './open-source.ts'
@@ -37,9 +38,12 @@ await runProcess({
 
     const lead = async (): Promise<void> => {
       await leadership.won
-      const ours = gatedBroker(await connectBroker(context), gate)
+      const ours = gatedBroker(stack.use(await connectBroker(config, { log, limits: limitsOf(config) })), gate)
       broker = ours
-      const onResync = () => ensureSurroundings({ nats, broker: ours, names, log })
+      const onResync = async () => {
+        leadership.mayWrite()
+        await ensureSurroundings({ nats, broker: ours, names, log })
+      }
       await onResync()
       // Reports of the data plane may come before the controller stands; it looks at everything when it starts.
       let look = (_: Ref): void => undefined

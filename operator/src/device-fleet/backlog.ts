@@ -14,9 +14,9 @@ const SAMPLE_MS = 5_000
 
 type Bounds = { readonly messages: number; readonly bytes: number }
 
-/** The bound that is nearer decides. */
+/** The bound that is nearer decides; a broker that does not tell bytes is judged by messages. */
 const share = ({ queuedMessages, queuedBytes }: QueueCounters, bounds: Bounds): number =>
-  Math.max(queuedMessages / bounds.messages, queuedBytes / bounds.bytes)
+  Math.max(queuedMessages / bounds.messages, (queuedBytes ?? 0) / bounds.bytes)
 
 /**
  * The broker counts all sessions together, so the forecast takes everything queued for one session's: it errs on the early

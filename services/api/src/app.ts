@@ -1,6 +1,6 @@
 /** The API as one Hono app: health, metrics and the revocation list are open, everything else asks for a key. Errors are problem documents. */
 
-import { BrokerUnavailable } from '@fleetloom/shared/broker/mosquitto/control'
+import { BrokerUnavailable } from '@fleetloom/shared/broker/broker'
 import { type ReadyChecks, readinessOf } from '@fleetloom/shared/process/http'
 import { type Logger, messageOf } from '@fleetloom/shared/process/logger'
 import { RevisionConflict } from '@fleetloom/shared/registry/registry'

@@ -1,6 +1,5 @@
-import { readFile } from 'node:fs/promises'
 import { namesOf } from '@fleetloom/crds/names'
-import { connectMosquitto } from '@fleetloom/shared/broker/mosquitto/mosquitto'
+import { connectBroker } from '@fleetloom/shared/broker/connect'
 import { connectNats } from '@fleetloom/shared/nats'
 import { runProcess } from '@fleetloom/shared/process/run'
 import { followDevices } from '@fleetloom/shared/registry/follow'
@@ -26,9 +25,7 @@ await runProcess({
   start: async ({ config, log, registry: metrics, stack }) => {
     const names = namesOf(config.installation)
     const nats = stack.use(await connectNats('fleetloom-api', config))
-    const password = (await readFile(config.mqttPasswordFile, 'utf8')).trim()
-    const { mqttUrl: url, mqttUser: username, installation } = config
-    const broker = stack.use(connectMosquitto({ url, username, password, installation, log }))
+    const broker = stack.use(await connectBroker(config, { log }))
     const keys = new KeyStore(await nats.bucket(names.buckets.keys))
     await makeFirstKey(keys, config.adminKeyFile, log)
     const bucket = names.buckets.devices

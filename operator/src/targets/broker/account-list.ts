@@ -3,8 +3,10 @@ import type { Account, AccountResult, Broker } from '@fleetloom/shared/broker/br
 
 export type AccountList = {
   get(): Promise<ReadonlyMap<string, Account>>
+  /** Runs a write, after which nothing read before it counts, and gives what became of each account. */
+  outcomes(change: (broker: Broker) => Promise<readonly AccountResult[]>): Promise<readonly AccountResult[]>
   /**
-   * Runs a write, after which nothing read before it counts; unless `written` says all that it changed, and it worked.
+   * The same for a write of which all is to succeed. Where `written` says all that it changed, what was read stays good.
    * @throws naming the first account that failed.
    */
   write(change: (broker: Broker) => Promise<readonly AccountResult[]>, written?: readonly Account[]): Promise<void>
@@ -19,6 +21,13 @@ const refuseFailed = (results: readonly AccountResult[]): void => {
 
 export const accountList = (broker: Broker, now: () => number): AccountList => {
   let held: { readonly accounts: Promise<Map<string, Account>>; readonly atMs: number } | undefined
+  const outcomes: AccountList['outcomes'] = async (change) => {
+    try {
+      return await change(broker)
+    } finally {
+      held = undefined
+    }
+  }
   return {
     get: () => {
       if (held && now() - held.atMs < FRESH_MS) return held.accounts
@@ -29,17 +38,18 @@ export const accountList = (broker: Broker, now: () => number): AccountList => {
       })
       return mine.accounts
     },
+    outcomes,
     write: async (change, written) => {
+      if (!written) return refuseFailed(await outcomes(change))
       try {
         refuseFailed(await change(broker))
       } catch (error) {
         held = undefined
         throw error
       }
-      if (!written) held = undefined
       // A reading that was under way may have missed it.
       const accounts = await held?.accounts.catch(() => undefined)
-      for (const account of written ?? []) accounts?.set(account.username, account)
+      for (const account of written) accounts?.set(account.username, account)
     },
   }
 }

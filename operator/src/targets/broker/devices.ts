@@ -4,10 +4,9 @@
  * no hashes, an account that is lost stays lost until the device gets a new secret, and `lostDevices` says so.
  */
 import { deviceOfUser, deviceUser, label } from '@fleetloom/crds/names'
-import { NO_ACCESS } from '@fleetloom/shared/broker/acl'
 import type { Account, Broker } from '@fleetloom/shared/broker/broker'
 import type { FleetDocument } from '@fleetloom/shared/pipeline/fleet-document'
-import { deviceAccount, storedCredential } from '@fleetloom/shared/registry/device-account'
+import { deviceAccount } from '@fleetloom/shared/registry/device-account'
 import { type DeviceRecord, mayConnect } from '@fleetloom/shared/registry/device-record'
 import type { Registry } from '@fleetloom/shared/registry/registry'
 import type { DeviceIndex } from '../../device-fleet/device-index.ts'
@@ -15,18 +14,21 @@ import { report } from '../../loop/converge.ts'
 import type { Work } from '../../loop/kind.ts'
 import type { AccountList } from './account-list.ts'
 import { type AccountChange, planAccounts } from './plan.ts'
+import { restoreSome } from './restore.ts'
 
 type Deps = {
   readonly broker: Broker
   readonly accounts: AccountList
   readonly devices: DeviceIndex
-  readonly registry: Registry
+  readonly registry: Pick<Registry, 'get' | 'read'>
   readonly now: () => number
 }
 
 /** The api writes the registry first and the account a moment later; only after this time an account counts as lost. */
 const LOST_AFTER_MS = 30_000
 const CHUNK = 50
+/** Accounts restored at once: what is read of the registry for them is as old as one write. */
+const RESTORE_CHUNK = 500
 const NAMED = 5
 
 const isSettled = ({ updatedAt }: DeviceRecord, nowMs: number): boolean => nowMs - Date.parse(updatedAt) > LOST_AFTER_MS
@@ -45,18 +47,6 @@ const orphansOf = ({ devices }: Deps, namespace: string, have: ReadonlyMap<strin
       { reason: 'Removed', action: 'remove', username, acl, message: `account ${username} of no registered device` },
     ]
   })
-
-/** Makes a lost account again from the registry's hash, if the device is still there. */
-const restore = async ({ accounts, registry }: Deps, { username, acl }: AccountChange): Promise<boolean> => {
-  const named = deviceOfUser(username)
-  const entry = named && (await registry.get(named.namespace, named.device))
-  if (!entry) return false
-  const { record } = entry
-  const disabled = !mayConnect(record)
-  const rights = disabled ? NO_ACCESS : acl
-  await accounts.write((broker) => broker.put([{ username, acl: rights, disabled, secret: storedCredential(record) }]))
-  return true
-}
 
 const removeOrphan = async ({ accounts, registry }: Deps, { username }: AccountChange): Promise<boolean> => {
   const named = deviceOfUser(username)
@@ -78,7 +68,6 @@ const isCurrent = async ({ registry }: Deps, { username, action, acl }: AccountC
 
 /** Makes one change; false when there turned out to be nothing to do. */
 const applyOne = async (deps: Deps, change: AccountChange): Promise<boolean> => {
-  if (change.action === 'create') return restore(deps, change)
   if (change.action === 'remove') return removeOrphan(deps, change)
   if (!(await isCurrent(deps, change))) return false
   await deps.accounts.write(async (broker) => {
@@ -111,9 +100,27 @@ export const convergeDevices = async <Spec>(deps: Deps, work: Work<Spec>, docume
     await deps.accounts.write((broker) => broker.setAcl(chunk))
     await report(work, 'BrokerReady', 'broker', chunk)
   }
-  for (const change of planned.filter(({ action }) => action !== 'set-acl'))
+  for (const change of planned.filter(({ action }) => action !== 'set-acl' && action !== 'create'))
     if (await applyOne(deps, change)) await report(work, 'BrokerReady', 'broker', [change])
   await sweepOrphans(deps, work)
+  const creates = planned.filter(({ action }) => action === 'create')
+  await restoreAll(deps, work, document, creates)
+}
+
+/** Restores what can be, and only then tells of an account that could not: it is not to keep others' devices out. */
+const restoreAll = async <Spec>(
+  deps: Deps,
+  work: Work<Spec>,
+  document: FleetDocument,
+  creates: readonly AccountChange[],
+): Promise<void> => {
+  const errors: string[] = []
+  for (const chunk of chunks(creates, RESTORE_CHUNK)) {
+    const { made, error } = await restoreSome(deps, document, chunk)
+    if (made.length > 0) await report(work, 'BrokerReady', 'broker', made)
+    if (error !== undefined) errors.push(error)
+  }
+  if (errors[0] !== undefined) throw new Error(errors[0])
 }
 
 /** Removes the namespace's accounts whose devices were removed: what a crash between registry and broker leaves. */

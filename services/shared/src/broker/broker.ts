@@ -23,7 +23,8 @@ export type AccountResult = { readonly username: string; readonly error?: string
 /** What the broker holds for sessions that have not taken it yet, and what it had to drop. Counters since its start. */
 export type QueueCounters = {
   readonly queuedMessages: number
-  readonly queuedBytes: number
+  /** Left out by a broker that does not tell. */
+  readonly queuedBytes?: number
   readonly droppedMessages: number
 }
 
@@ -49,6 +50,11 @@ export type Broker = AsyncDisposable & {
   remove(usernames: readonly string[]): Promise<AccountResult[]>
   /** Latest counters; undefined when the broker has not told them yet. */
   counters(): QueueCounters | undefined
+}
+
+/** The broker can't be reached, does not answer, or is not ready. Trying again may help. */
+export class BrokerUnavailable extends Error {
+  override name = 'BrokerUnavailable'
 }
 
 export class ForeignAccount extends Error {

@@ -7,6 +7,7 @@
 import { z } from 'zod'
 import { messageOf } from '../../process/logger.ts'
 import { type Account, type AccountResult, ForeignAccount } from '../broker.ts'
+import { badUsername, USERNAME } from '../username.ts'
 import { accountOf, type ClientView, clientView, type Held, isForeign, roleView } from './account.ts'
 import { type Command, ConnectionLost, type Control, type Reply } from './control.ts'
 
@@ -24,8 +25,6 @@ const rolesData = z.object({ roles: z.array(roleView) })
 const BATCH_TARGET_MS = 100
 const MAX_CHUNK = 64
 const NOT_FOUND = /not found|does not exist/i
-/** User names that MQTT, the plugin and our topics all take as they are. */
-const USERNAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,191}$/
 
 export class Accounts {
   readonly #control: Control
@@ -80,7 +79,7 @@ export class Accounts {
 
   #plan<Wanted extends Named>(wanted: Wanted, held: Held, decide: Decide<Wanted>): Plan {
     const { username } = wanted
-    if (!USERNAME.test(username)) return { error: `${JSON.stringify(username)} can not be a user name on the broker` }
+    if (!USERNAME.test(username)) return { error: badUsername(username) }
     if (isForeign(held, this.#mark)) return { error: new ForeignAccount(username).message }
     return decide(wanted, held)
   }

@@ -11,6 +11,7 @@ import { randomUUID } from 'node:crypto'
 import { connect, type IClientPublishOptions, type MqttClient } from 'mqtt'
 import { z } from 'zod'
 import { type Logger, messageOf } from '../../process/logger.ts'
+import { BrokerUnavailable } from '../broker.ts'
 
 export type Command = { readonly command: string; readonly [argument: string]: unknown }
 
@@ -24,11 +25,6 @@ const reply = z.object({
 export type Reply = z.infer<typeof reply>
 
 const response = z.object({ responses: z.array(reply) })
-
-/** The broker can't be reached or does not answer. */
-export class BrokerUnavailable extends Error {
-  override name = 'BrokerUnavailable'
-}
 
 /** The connection was lost before the answer: what was asked may or may not have been done. */
 export class ConnectionLost extends BrokerUnavailable {

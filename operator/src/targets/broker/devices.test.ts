@@ -1,0 +1,178 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Broker } from '@fleetloom/shared/broker/broker'
+import { startBroker } from '@fleetloom/shared/broker/emqx/testing/adapter'
+import type { FleetDocument } from '@fleetloom/shared/pipeline/fleet-document'
+import { createLogger } from '@fleetloom/shared/process/logger'
+import type { DeviceRecord } from '@fleetloom/shared/registry/device-record'
+import type { Entry } from '@fleetloom/shared/registry/registry'
+import { hashSecret } from '@fleetloom/shared/registry/secret'
+import { DeviceIndex } from '../../device-fleet/device-index.ts'
+import type { Work } from '../../loop/kind.ts'
+import { accountList } from './account-list.ts'
+import { convergeDevices } from './devices.ts'
+
+const FLEET = { namespace: 'coldchain', name: 'reefers' }
+const GRANTS = {
+  publish: ['fleets/coldchain/reefers/{device}/telemetry'],
+  subscribe: ['fleets/coldchain/reefers/{device}/commands'],
+}
+const HASH = hashSecret('a secret')
+const OLD = '2026-01-01T00:00:00Z'
+
+const device = (name: string, change: Partial<DeviceRecord> = {}): DeviceRecord => ({
+  version: '1.0',
+  namespace: FLEET.namespace,
+  fleet: FLEET.name,
+  device: name,
+  type: '',
+  labels: {},
+  displayName: '',
+  authentication: 'Password',
+  certificates: [],
+  disabled: false,
+  secret: HASH,
+  createdAt: OLD,
+  updatedAt: OLD,
+  ...change,
+})
+
+/** A registry whose entries a test changes under the operator's hands. */
+class Records {
+  readonly #entries = new Map<string, Entry>()
+  reads = 0
+
+  set(record: DeviceRecord): void {
+    const revision = (this.#entries.get(record.device)?.revision ?? 0) + 1
+    this.#entries.set(record.device, { record, revision })
+  }
+
+  get = async (_: string, name: string): Promise<Entry | undefined> => {
+    this.reads++
+    const entry = this.#entries.get(name)
+    return entry?.record.removedAt === undefined ? entry : undefined
+  }
+
+  read = async (_: string, name: string): Promise<Entry | undefined> => this.#entries.get(name)
+}
+
+type Told = { readonly events: string[]; writes: number }
+
+const workTelling = (told: Told): Work<unknown> =>
+  ({
+    resource: {
+      kind: 'DeviceFleet',
+      metadata: { ...FLEET, uid: 'u', generation: 1, finalizers: [], annotations: {} },
+      spec: {},
+    },
+    log: createLogger('test', 'silent'),
+    previous: () => undefined,
+    event: async ({ message }) => void told.events.push(message),
+    wrote: () => void told.writes++,
+  }) as Work<unknown>
+
+const startOperator = (broker: Broker, devices: readonly DeviceRecord[]) => {
+  const index = new DeviceIndex(() => undefined)
+  const registry = new Records()
+  for (const record of devices) {
+    index.put(record)
+    registry.set(record)
+  }
+  const deps = { broker, accounts: accountList(broker, Date.now), devices: index, registry, now: Date.now }
+  const told: Told = { events: [], writes: 0 }
+  const document = { ...FLEET, grants: GRANTS } as FleetDocument
+  return { registry, told, converge: () => convergeDevices(deps, workTelling(told), document) }
+}
+
+test('a broker that lost its whole database gets 10,000 devices back from the registry within a minute', async (t) => {
+  await using pair = await startBroker()
+  const { broker, emqx } = pair
+  const devices = Array.from({ length: 10_000 }, (_, i) => device(`d${i}`, { disabled: i % 1_000 === 0 }))
+  const { converge, told } = startOperator(broker, devices)
+  await broker.put([
+    { username: 'coldchain.d1', acl: { publish: [], subscribe: [] }, disabled: false, secret: { plain: 'x' } },
+  ])
+  emqx.loseDatabase()
+  await broker.secureDefaults()
+  const started = performance.now()
+  await converge()
+  const took = performance.now() - started
+  t.diagnostic(`restored in ${Math.round(took)} ms`)
+  assert.ok(took < 60_000, `took ${took} ms`)
+  const accounts = await broker.list()
+  assert.equal(accounts.size, 10_000)
+  assert.equal([...accounts.values()].filter(({ disabled }) => disabled).length, 10)
+  assert.deepEqual(accounts.get('coldchain.d1')?.acl, {
+    publish: ['fleets/coldchain/reefers/d1/telemetry'],
+    subscribe: ['fleets/coldchain/reefers/d1/commands'],
+  })
+  assert.equal(told.writes, 10_000)
+  assert.equal(told.events.length, 20, 'one event for each write of 500')
+  assert.equal(emqx.state.users.get('coldchain.d1')?.password_hash, Buffer.from(HASH.hash, 'base64').toString('hex'))
+})
+
+test('a second look writes nothing', async () => {
+  await using pair = await startBroker()
+  const { converge } = startOperator(pair.broker, [device('a'), device('b', { disabled: true })])
+  await converge()
+  pair.emqx.asked.length = 0
+  await converge()
+  assert.deepEqual(
+    pair.emqx.asked.filter(({ method }) => method !== 'GET'),
+    [],
+  )
+})
+
+test('a device that was removed before the write is not restored from the old index', async () => {
+  await using pair = await startBroker()
+  const { converge, registry } = startOperator(pair.broker, [device('a'), device('gone')])
+  registry.set(device('gone', { removedAt: OLD }))
+  await converge()
+  assert.deepEqual([...(await pair.broker.list()).keys()], ['coldchain.a'])
+})
+
+test('a device that is removed, disabled or given a new secret while the write is under way ends as the registry says', async () => {
+  await using pair = await startBroker()
+  const { broker, emqx } = pair
+  const { converge, registry } = startOperator(
+    broker,
+    ['kept', 'gone', 'shut', 'rotated'].map((name) => device(name)),
+  )
+  const fresh = hashSecret('another')
+  let isDone = false
+  emqx.onDone = ({ path }) => {
+    if (isDone || !path.endsWith('import_users')) return
+    isDone = true
+    registry.set(device('gone', { removedAt: OLD }))
+    registry.set(device('shut', { disabled: true }))
+    registry.set(device('rotated', { secret: fresh }))
+  }
+  await converge()
+  const accounts = await broker.list()
+  assert.deepEqual([...accounts.keys()].sort(), ['coldchain.kept', 'coldchain.rotated', 'coldchain.shut'])
+  assert.deepEqual(accounts.get('coldchain.shut'), {
+    username: 'coldchain.shut',
+    acl: { publish: [], subscribe: [] },
+    disabled: true,
+  })
+  assert.equal(emqx.state.users.get('coldchain.rotated')?.salt, Buffer.from(fresh.salt, 'base64').toString())
+})
+
+test('an account that can not be made keeps none of the others out, and is told', async () => {
+  await using pair = await startBroker()
+  const { broker, emqx } = pair
+  emqx.state.users.set('coldchain.b', { user_id: 'coldchain.b', is_superuser: false })
+  const { converge } = startOperator(
+    broker,
+    ['a', 'b', 'c'].map((name) => device(name)),
+  )
+  await assert.rejects(converge(), { message: /^broker account coldchain\.b: .*was not made by this installation/ })
+  assert.deepEqual([...(await broker.list()).keys()].sort(), ['coldchain.a', 'coldchain.c'])
+})
+
+test('a device that was registered just now is left to the api', async () => {
+  await using pair = await startBroker()
+  const { converge } = startOperator(pair.broker, [device('new', { updatedAt: new Date().toISOString() })])
+  await converge()
+  assert.equal((await pair.broker.list()).size, 0)
+})

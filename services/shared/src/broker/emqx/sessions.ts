@@ -1,0 +1,52 @@
+/** Live and kept sessions of our accounts: ending them, and ending only the subscriptions that an account may no longer have. */
+import { deviceOfUser } from '@fleetloom/crds/names'
+import type { Acl } from '../broker.ts'
+import { clearCache, kick, MAX_QUERY_NAMES, type Session, sessionsOf, subscriptionsOf, unsubscribe } from './api.ts'
+import { chunksOf, mapSome } from './bulk.ts'
+import type { Rest } from './rest.ts'
+import { isSubscribable } from './rules.ts'
+
+const AT_ONCE = 8
+
+/** Whether this is a device. A session of our own services is never kicked: EMQX would throw its queue away. */
+export const isDevice = (username: string): boolean => deviceOfUser(username) !== undefined
+
+const findSessions = async (rest: Rest, usernames: readonly string[]): Promise<Session[]> => {
+  const found = await mapSome(chunksOf(usernames, MAX_QUERY_NAMES), AT_ONCE, (some) => sessionsOf(rest, some))
+  return found.flat()
+}
+
+/** Ends every session of these users, whatever client id it bears. */
+export const endSessions = async (rest: Rest, usernames: readonly string[]): Promise<void> => {
+  const ids = (await findSessions(rest, usernames)).map(({ clientid }) => clientid)
+  if (ids.length > 0) await kick(rest, ids)
+}
+
+const forbidden = async (rest: Rest, clientid: string, acl: Acl): Promise<string[]> =>
+  (await subscriptionsOf(rest, clientid)).filter((topic) => !isSubscribable(topic, acl))
+
+/**
+ * A subscription that was made while it was allowed keeps delivering. Unsubscribing takes it away and leaves the session
+ * its queue; a device that subscribes again meanwhile, or whose subscription will not go, is kicked.
+ */
+const trim = async (rest: Rest, { clientid }: Session, username: string, acl: Acl): Promise<void> => {
+  for (const topic of await forbidden(rest, clientid, acl)) await unsubscribe(rest, clientid, topic)
+  const left = await forbidden(rest, clientid, acl)
+  if (left.length === 0) return
+  if (!isDevice(username)) throw new Error(`session ${clientid} could not be unsubscribed from ${left[0]}`)
+  await kick(rest, [clientid])
+}
+
+/** Holds live sessions to the ACLs as they now are. Gives what failed, by user name. */
+export const trimSessions = async (rest: Rest, acls: ReadonlyMap<string, Acl>): Promise<Map<string, unknown>> => {
+  const failed = new Map<string, unknown>()
+  if (acls.size === 0) return failed
+  await clearCache(rest)
+  await mapSome(await findSessions(rest, [...acls.keys()]), AT_ONCE, async (session) => {
+    const username = session.username ?? ''
+    const acl = acls.get(username)
+    if (acl === undefined) return
+    await trim(rest, session, username, acl).catch((error: unknown) => failed.set(username, error))
+  })
+  return failed
+}
