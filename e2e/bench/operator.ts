@@ -17,7 +17,7 @@ import { createLogger } from '@fleetloom/shared/process/logger'
 import { fleetYaml, type KubePlatform, startKubePlatform, sumOf } from '../cluster/kube-platform.ts'
 import type { KubeFleet } from '../cluster/kubernetes.ts'
 import { until } from '../kit/until.ts'
-import { cpuMicros, peakRssMb } from './proc.ts'
+import { cpuMicros, rssMb } from './proc.ts'
 import { median } from './report.ts'
 
 const HELP = `Usage: node e2e/bench/operator.ts [options]
@@ -30,6 +30,7 @@ const HELP = `Usage: node e2e/bench/operator.ts [options]
 `
 
 const NAMESPACE = 'bench'
+const log = createLogger('bench', 'error')
 /** What a fleet of the bench asks for: the smallest stream; rollups only with `--rollups`, as each costs as much as a fleet. */
 const STREAM = { maxBytes: '4Mi' }
 const APPLIED_AT_ONCE = 16
@@ -43,10 +44,18 @@ const isReady = ({ metadata, status }: KubeFleet): boolean =>
   status?.observedGeneration === metadata.generation &&
   status.conditions.some(({ type, status: is }) => type === 'Ready' && is === 'True')
 
-const listFleets = async ({ kubernetes }: KubePlatform): Promise<readonly KubeFleet[]> => {
-  const path = collectionPath('DeviceFleet', NAMESPACE)
-  return (await kubernetes.api.request<{ items: KubeFleet[] }>({ method: 'GET', path, query: { resourceVersion: 0 } }))
-    .items
+/** How many fleets are Ready, counted by a watch: to ask for all of them again and again would be a load of its own. */
+const countReady = async ({ kubernetes: { api } }: KubePlatform) => {
+  const ready = new Set<string>()
+  const onPut = (fleet: KubeFleet): void => {
+    if (isReady(fleet)) ready.add(fleet.metadata.name)
+    else ready.delete(fleet.metadata.name)
+  }
+  const onDelete = ({ metadata }: KubeFleet): void => void ready.delete(metadata.name)
+  const onList = (fleets: readonly KubeFleet[]): void => fleets.forEach(onPut)
+  const watch = follow({ api, path: collectionPath('DeviceFleet', NAMESPACE), log }, { onList, onPut, onDelete })
+  await watch.synced
+  return { count: () => ready.size, [Symbol.asyncDispose]: () => watch[Symbol.asyncDispose]() }
 }
 
 const applyAll = async ({ kubernetes: { api } }: KubePlatform, count: number): Promise<void> => {
@@ -87,16 +96,16 @@ const secondsSince = (pids: Record<string, number>, before: Record<string, numbe
 const converge = async (kube: KubePlatform, count: number): Promise<number> => {
   const pids = pidsOf(kube)
   const before = cpuOf(pids)
+  await using ready = await countReady(kube)
   const startMs = performance.now()
   await applyAll(kube, count)
   const appliedMs = performance.now() - startMs
   await until(
-    async () => {
-      const ready = (await listFleets(kube)).filter(isReady).length
-      if (ready < count) throw new Error(`${ready} of ${count} are Ready`)
+    () => {
+      if (ready.count() < count) throw new Error(`${ready.count()} of ${count} are Ready`)
       return true
     },
-    { what: `${count} fleets to be Ready`, deadlineMs: CONVERGE_MS, everyMs: 250 },
+    { what: `${count} fleets to be Ready`, deadlineMs: CONVERGE_MS, everyMs: 20 },
   )
   const seconds = (performance.now() - startMs) / 1000
   say(`  ${count} fleets Ready after ${seconds.toFixed(1)} s (applied after ${(appliedMs / 1000).toFixed(1)} s)`)
@@ -115,7 +124,6 @@ const countersOf = async ({ platform }: KubePlatform) => {
 /** Counts the renewals of the operator's Lease from now on. */
 const countRenewals = async ({ kubernetes: { api } }: KubePlatform) => {
   let renewals = 0
-  const log = createLogger('bench', 'error')
   const path = '/apis/coordination.k8s.io/v1/namespaces/fleetloom/leases'
   const onPut = ({ metadata }: KubeObject): void => {
     if (metadata.name === 'fleetloom-operator') renewals++
@@ -144,7 +152,7 @@ const idle = async (kube: KubePlatform, seconds: number) => {
   say(`  idle, CPU seconds in ${seconds} s: ${secondsSince(pids, cpu)}`)
   return {
     cpuPercent: Number(((used / seconds) * 100).toFixed(2)),
-    rssMb: Math.round(peakRssMb(pid)),
+    rssMb: Math.round(rssMb(pid)),
     writesPerMinute: {
       lease: perMinute(renewals.count()),
       other: perMinute((await countersOf(kube)) - writes),

@@ -11,9 +11,14 @@ export const cpuMicros = (pid: number): number => {
   return ((Number(fields[11]) + Number(fields[12])) * 1_000_000) / CLOCK_TICKS_PER_SECOND
 }
 
-/** Most memory a process had resident so far, in MB (10^6 bytes). */
-export const peakRssMb = (pid: number): number => {
-  const match = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))
-  if (!match) throw new Error(`/proc/${pid}/status names no VmHWM`)
+const statusMb = (pid: number, field: string): number => {
+  const match = new RegExp(`^${field}:\\s+(\\d+) kB$`, 'm').exec(readFileSync(`/proc/${pid}/status`, 'utf8'))
+  if (!match) throw new Error(`/proc/${pid}/status names no ${field}`)
   return (Number(match[1]) * 1024) / 1_000_000
 }
+
+/** Memory a process has resident now, in MB (10^6 bytes). */
+export const rssMb = (pid: number): number => statusMb(pid, 'VmRSS')
+
+/** The most it had so far. */
+export const peakRssMb = (pid: number): number => statusMb(pid, 'VmHWM')

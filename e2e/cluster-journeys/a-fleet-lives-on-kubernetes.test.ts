@@ -149,6 +149,39 @@ test('a fleet waits for topics that another has, and takes them over when it goe
   await kubectl('delete', 'df', 'halls', '-n', 'coldchain', '--timeout=60s')
 })
 
+test('a broker that is away holds back nothing but what needs it; each back-end that comes back is enough', async () => {
+  const { mosquitto, questdb, nats: server } = kube.platform
+  const fleet = { namespace: 'coldchain', name: 'meanwhile' }
+  await mosquitto.kill()
+  await kube.kubernetes.apply(fleetYaml(fleet))
+  await kube.untilSays(fleet, /^StreamReady=True/, 20_000)
+  await kube.untilSays(fleet, /^DatabaseReady=True/, 20_000)
+  await kube.untilSays(fleet, /^BrokerReady=False Unreachable/, 20_000)
+  await mosquitto.start()
+  await kube.untilReady(fleet, 60_000)
+  for (const [i, backEnd] of [questdb, server].entries()) {
+    await backEnd.kill()
+    await kube.kubernetes.apply(fleetYaml(fleet, { limits: { messagesPerSecond: 100 + i } }))
+    await kube.untilSays(fleet, /^Ready=False Unreachable/, 30_000)
+    await backEnd.start()
+    await kube.untilReady(fleet, 60_000)
+  }
+  await kubectl('delete', 'df', fleet.name, '-n', 'coldchain', '--timeout=60s')
+})
+
+test('a fleet that can not be brought about delays no other', async () => {
+  const bad = { namespace: 'coldchain', name: 'bad' }
+  await kube.platform.sql('create table coldchain_bad (ts timestamp, v double) timestamp(ts) partition by day wal')
+  await kube.kubernetes.apply(fleetYaml(bad))
+  await kube.untilSays(bad, /^DatabaseReady=False NotOwned/)
+  const startMs = performance.now()
+  const good = { namespace: 'coldchain', name: 'good' }
+  await kube.kubernetes.apply(fleetYaml(good))
+  await kube.untilReady(good, 10_000)
+  process.stdout.write(`Ready beside a bad one in ${((performance.now() - startMs) / 1000).toFixed(1)} s\n`)
+  await kubectl('delete', 'df', 'bad', 'good', '-n', 'coldchain', '--timeout=60s')
+})
+
 test('the operator may do what it must, and read no Secret', async () => {
   const can = (...what: string[]) =>
     kubectl('auth', 'can-i', ...what, `--as=system:serviceaccount:${RELEASE.namespace}:${RELEASE.name}-operator`).then(

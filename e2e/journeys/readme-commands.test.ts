@@ -45,8 +45,8 @@ const rowCounts = (output: string): Map<string, number> =>
 const processesOf = async (folder: string): Promise<string> => (await run('pgrep', ['-af', folder])).output
 
 test('every make command that the README names exists', () => {
-  const targets = new Set([...MAKEFILE.matchAll(/^([a-z]+):.*##/gm)].map(([, target]) => target))
-  const named = [...README.matchAll(/\bmake ([a-z]+)/g)].map(([, target]) => target)
+  const targets = new Set([...MAKEFILE.matchAll(/^([a-z0-9-]+):.*##/gm)].map(([, target]) => target))
+  const named = [...README.matchAll(/\bmake ([a-z0-9-]+)/g)].map(([, target]) => target)
   assert.ok(named.includes('demo') && named.includes('test'))
   assert.deepEqual(
     named.filter((target) => !targets.has(target)),

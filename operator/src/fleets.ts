@@ -20,7 +20,7 @@ import { Catalog } from './targets/database/catalog.ts'
 import type { Questdb } from './targets/database/questdb-http.ts'
 import { AppliedIndex } from './targets/pipeline/applied-index.ts'
 import { Claims } from './targets/pipeline/claims.ts'
-import { documentsIn } from './targets/pipeline/documents.ts'
+import { Documents } from './targets/pipeline/documents.ts'
 import { DrainWatch } from './targets/pipeline/drained.ts'
 import { ensurePlatform } from './targets/stream/platform.ts'
 
@@ -40,7 +40,12 @@ export const ensureSurroundings = async ({ nats, broker, names, log }: Surroundi
 }
 
 type Surroundings = Pick<Servers, 'nats' | 'broker'> & { readonly names: Names; readonly log: Logger }
-type Servers = { readonly source: Source; readonly nats: Nats; readonly broker: Broker; readonly database: Questdb }
+export type Servers = {
+  readonly source: Source
+  readonly nats: Nats
+  readonly broker: Broker
+  readonly database: Questdb
+}
 
 /** A topic that was freed may be what another fleet waits for. */
 const lookAtConflicts = async (source: Source, onChange: (fleet: Ref) => void): Promise<void> => {
@@ -61,16 +66,21 @@ export const fleetDeps = async (
   )
   if (!pipeline || !applied || !devices) throw new Error('a bucket could not be opened')
   const claims = new Claims(pipeline)
+  const documents = new Documents(pipeline)
   const appliedIndex = new AppliedIndex(onChange)
   const deviceIndex = new DeviceIndex(onChange)
   const platformKey = await readFile(config.platformKeyFile)
   const bounds = { messages: config.brokerQueueMessages, bytes: config.brokerQueueBytes }
-  const onPut = (key: string, value: Uint8Array) => claims.onPut(key, value)
-  const onFreed = (key: string): void => {
+  const onPut = (key: string, value: Uint8Array, revision: number): void => {
+    claims.onPut(key, value)
+    documents.onPut(key, value, revision)
+  }
+  const onDelete = (key: string): void => {
     claims.onDelete(key)
+    documents.onDelete(key)
     lookAtConflicts(servers.source, onChange).catch((error) => log.warn(messageOf(error)))
   }
-  stack.use(await followBucket({ kv: pipeline, log, onPut, onDelete: onFreed }))
+  stack.use(await followBucket({ kv: pipeline, log, onPut, onDelete }))
   const onReport = (key: string, value: Uint8Array) => appliedIndex.onPut(key, value)
   stack.use(await followBucket({ kv: applied, log, onPut: onReport, onDelete: (key) => appliedIndex.onDelete(key) }))
   stack.use(await followDevices({ kv: devices, log, onDevice: ({ record }) => deviceIndex.put(record) }))
@@ -81,7 +91,7 @@ export const fleetDeps = async (
     grants: parseGrants(config.sharedPrefix),
     accounts: accountList(broker, Date.now),
     passwordOf: (user) => sessionPassword(platformKey, user),
-    documents: documentsIn(pipeline),
+    documents,
     claims,
     drains: new DrainWatch(nats.js, Date.now),
     applied: appliedIndex,

@@ -1,21 +1,15 @@
-import { namesOf, type Ref } from '@fleetloom/crds/names'
 import type { Broker } from '@fleetloom/shared/broker/broker'
 import { connectBroker, limitsOf } from '@fleetloom/shared/broker/connect'
 import { connectNats } from '@fleetloom/shared/nats'
 import { processRoutes, serveHttp } from '@fleetloom/shared/process/http'
 import { messageOf } from '@fleetloom/shared/process/logger'
 import { runProcess } from '@fleetloom/shared/process/run'
-import { alertRule } from './alert-rule/kind.ts'
 import { config } from './config.ts'
-import { deviceFleet } from './device-fleet/kind.ts'
-import { ensureSurroundings, fleetDeps, readSecret } from './fleets.ts'
-import { createController, kindOf } from './loop/controller.ts'
+import { readSecret } from './fleets.ts'
 import { gatedBroker, gatedDatabase, gatedNats } from './loop/write-gate.ts'
 import { openSource } from './open-source.ts'
+import { operate } from './operate.ts'
 import { connectQuestdb } from './targets/database/questdb-http.ts'
-
-/** Several reports of one fleet in this time cause one look. */
-const SETTLE_MS = 100
 
 await runProcess({
   name: 'operator',
@@ -24,7 +18,6 @@ await runProcess({
   config,
   start: async (context) => {
     const { config, log, registry, stack, fail } = context
-    const names = namesOf(config.installation)
     const { source, leadership, gate, routes } = await openSource(context)
     const nats = gatedNats(stack.use(await connectNats('operator', config)), gate)
     const password = await readSecret(config.questdbPasswordFile)
@@ -38,26 +31,8 @@ await runProcess({
 
     const lead = async (): Promise<void> => {
       await leadership.won
-      const ours = gatedBroker(stack.use(await connectBroker(config, { log, limits: limitsOf(config) })), gate)
-      broker = ours
-      const onResync = async () => {
-        leadership.mayWrite()
-        await ensureSurroundings({ nats, broker: ours, names, log })
-      }
-      await onResync()
-      // Reports of the data plane may come before the controller stands; it looks at everything when it starts.
-      let look = (_: Ref): void => undefined
-      const deps = await fleetDeps(context, { source, nats, broker: ours, database }, (fleet) => look(fleet))
-      const { workers, resyncMs } = config
-      const controller = stack.use(
-        createController(
-          { source, log, registry, workers, resyncMs, onResync },
-          kindOf(deviceFleet(deps)),
-          kindOf(alertRule(source)),
-        ),
-      )
-      look = (fleet) => controller.enqueue('DeviceFleet', fleet, SETTLE_MS)
-      await controller.start()
+      broker = gatedBroker(stack.use(await connectBroker(config, { log, limits: limitsOf(config) })), gate)
+      await operate(context, { source, nats, broker, database }, () => leadership.mayWrite())
     }
     leadership.lost.then(fail, fail)
     const leading = lead()

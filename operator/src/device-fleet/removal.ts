@@ -37,7 +37,7 @@ const ownDocument = ({ stored, want }: FleetFacts): FleetDocument | undefined =>
 const revokeGrants =
   ({ documents }: FleetDeps): Run =>
   async (_, facts) => {
-    facts.stored = await documents.read(facts.want)
+    facts.stored = documents.read(facts.want)
     const document = ownDocument(facts)
     if (!document) return
     const revoked = { ...document, generation: facts.want.generation, grants: NO_GRANTS }

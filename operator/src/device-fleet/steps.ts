@@ -120,7 +120,7 @@ const sessions = (deps: FleetDeps): FleetStep => ({
   condition: 'BrokerReady',
   after: ['Accepted', 'DatabaseReady', 'StreamReady'],
   run: async (work, facts) => {
-    const stored = await deps.documents.read(facts.want)
+    const stored = deps.documents.read(facts.want)
     facts.stored = stored
     const grants = remainingGrants(facts)
     if (stored && !isDeepStrictEqual(grants, stored.document.grants)) {

@@ -153,8 +153,16 @@ export class Catalog {
   }
 
   /** A reading that knows of all that we did for this table. */
-  async read(table: string): Promise<Snapshot> {
-    const sinceMs = Math.max(this.#now() - MAX_AGE_MS, this.#changed.get(table) ?? 0)
+  read(table: string): Promise<Snapshot> {
+    return this.#since(Math.max(this.#now() - MAX_AGE_MS, this.#changed.get(table) ?? 0))
+  }
+
+  /** A reading begun from now on: before something is made, nobody else may have made it meanwhile. */
+  readAnew(): Promise<Snapshot> {
+    return this.#since(this.#now())
+  }
+
+  async #since(sinceMs: number): Promise<Snapshot> {
     if (this.#last && this.#last.begunMs >= sinceMs) return this.#last.snapshot
     this.#next ??= this.#after(this.#last)
     return this.#next

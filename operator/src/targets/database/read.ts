@@ -134,8 +134,21 @@ const foreignOf = (rows: readonly TableRow[], table: string, marks: readonly Mar
   })
 }
 
-export const readDatabase = async (catalog: Catalog, want: DatabaseWant, nowMs: number): Promise<DatabaseHave> => {
+/** Whether all that the fleet wants is there under its name, ours or not. */
+const isComplete = (snapshot: Snapshot, want: DatabaseWant): boolean => {
+  const names = tablesOf(snapshot, want).map(({ table_name }) => table_name)
+  const steps = new Set(names.map((name) => rollupOfName(want.table, name)?.every))
+  return names.includes(want.table) && want.rollups.every(({ every }) => steps.has(every))
+}
+
+/** What is missing will be made and marked as ours, so it is looked for once more: a table of that name may just have come. */
+const snapshotFor = async (catalog: Catalog, want: DatabaseWant): Promise<Snapshot> => {
   const snapshot = await catalog.read(want.table)
+  return isComplete(snapshot, want) ? snapshot : catalog.readAnew()
+}
+
+export const readDatabase = async (catalog: Catalog, want: DatabaseWant, nowMs: number): Promise<DatabaseHave> => {
+  const snapshot = await snapshotFor(catalog, want)
   const { db } = catalog
   const marks = marksOf(snapshot, want)
   const rows = tablesOf(snapshot, want)

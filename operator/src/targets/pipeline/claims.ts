@@ -160,12 +160,15 @@ export class Claims {
   async #create({ namespace, name }: Ref, filter: string): Promise<void> {
     const value: Claim = { filter, namespace, name }
     const key = topicClaimKey(filter)
-    const held = await this.#kv.get(key)
-    if (held?.operation === 'PUT') {
+    try {
+      await this.#kv.create(key, JSON.stringify(value))
+    } catch (error) {
+      const held = await this.#kv.get(key)
+      if (held?.operation !== 'PUT') throw error
       this.onPut(key, held.value)
       const other = this.#known.get(key) as Claim
       if (!isOwn(value, other)) throw conflict(filter, value, other)
-    } else await this.#kv.create(key, JSON.stringify(value))
+    }
     this.#learn(key, value)
   }
 }
