@@ -122,6 +122,23 @@ test('what is changed by hand is put right, with the difference in an event, and
   assert.ok((await kube.metric('fleetloom_operator_repairs_total')) >= before + 4)
 })
 
+test('the buckets are deleted by hand: what they held is said again, and readings flow', async () => {
+  const device = await kube.platform.register(REEFERS, 'after-the-buckets')
+  for (const bucket of ['fleetloom-pipeline', 'fleetloom-applied']) await nats.jsm.streams.delete(`KV_${bucket}`)
+  const held = (bucket: string, key: string) =>
+    nats.jsm.streams.getMessage(`KV_${bucket}`, { last_by_subj: `$KV.${bucket}.${key}` }).catch(() => null)
+  const isSaid = async () =>
+    (await held('fleetloom-pipeline', 'fleet.coldchain.reefers')) !== null &&
+    (await held('fleetloom-applied', 'ingest.coldchain.reefers.0')) !== null
+  await until(isSaid, { what: 'the document and the report', deadlineMs: 60_000 })
+  await kube.untilReady(REEFERS, 60_000)
+  await using session = await kube.platform.connect(device)
+  const topic = 'fleets/coldchain/reefers/after-the-buckets/telemetry'
+  await session.client.publishAsync(topic, '{"temperature": 4}', { qos: 1 })
+  const rows = () => kube.platform.sql("select * from coldchain_reefers where device = 'after-the-buckets'")
+  await until(async () => (await rows()).length === 1, { what: 'the reading', deadlineMs: 60_000 })
+})
+
 test('a stream or a table of another maker is refused and left alone', async () => {
   await kube.platform.sql('create table coldchain_foreign (ts timestamp, v double) timestamp(ts) partition by day wal')
   await nats.jsm.streams.add({ name: 'fleet_coldchain_alien', subjects: ['alien'] })

@@ -3,9 +3,13 @@
  * did not change is not written again.
  */
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { after, before, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Ref } from '@fleetloom/crds/names'
+import { KubeApi } from '@fleetloom/operator/source/kube/kube-api'
+import { fromKubeconfig } from '@fleetloom/operator/source/kube/kube-config'
+import { collectionPath } from '@fleetloom/operator/source/kube/objects'
 import { connectNats, type Nats } from '@fleetloom/shared/nats'
 import { fleetYaml, type KubePlatform, startKubePlatform } from '../cluster/kube-platform.ts'
 import { kubeconfigThrough } from '../cluster/kubernetes.ts'
@@ -152,5 +156,76 @@ test('it has forgotten the version that the watch stood at: everything is listed
     await apiserver.start()
     proxy.heal()
     await kube.untilReady(fleet('unseen'), 60_000)
+  })
+})
+
+/** One request of the operator's account at a time; what comes meanwhile is answered 429. */
+const THROTTLE = [
+  {
+    apiVersion: 'flowcontrol.apiserver.k8s.io/v1',
+    kind: 'PriorityLevelConfiguration',
+    metadata: { name: 'throttled' },
+    spec: {
+      type: 'Limited',
+      limited: { nominalConcurrencyShares: 0, borrowingLimitPercent: 0, limitResponse: { type: 'Reject' } },
+    },
+  },
+  {
+    apiVersion: 'flowcontrol.apiserver.k8s.io/v1',
+    kind: 'FlowSchema',
+    metadata: { name: 'throttled' },
+    spec: {
+      priorityLevelConfiguration: { name: 'throttled' },
+      matchingPrecedence: 2,
+      rules: [
+        {
+          subjects: [
+            { kind: 'ServiceAccount', serviceAccount: { namespace: 'fleetloom', name: 'fleetloom-operator' } },
+          ],
+          resourceRules: [{ verbs: ['*'], apiGroups: ['*'], resources: ['*'], namespaces: ['*'], clusterScope: true }],
+        },
+      ],
+    },
+  },
+]
+
+/** Asks with the operator's account, all the time, so that the one seat is taken. */
+const crowd = async (): Promise<AsyncDisposable> => {
+  const stop = new AbortController()
+  const { signal } = stop
+  const api = new KubeApi(await fromKubeconfig(kube.kubernetes.operatorKubeconfig))
+  const ask = async (): Promise<void> => {
+    while (!signal.aborted) {
+      const path = collectionPath('DeviceFleet')
+      await api.request({ method: 'GET', path, signal }).catch(() => undefined)
+    }
+  }
+  const asking = Array.from({ length: 16 }, ask)
+  return {
+    [Symbol.asyncDispose]: async () => {
+      stop.abort()
+      await Promise.all(asking)
+      api[Symbol.dispose]()
+    },
+  }
+}
+
+test('it throttles us', async () => {
+  const names = Array.from({ length: 8 }, (_, index) => `during-throttling-${index}`)
+  const refusals = (): number =>
+    readFileSync(kube.platform.operator.logFile, 'utf8').match(/too many requests/gi)?.length ?? 0
+  await unchanged(async () => {
+    const before = refusals()
+    await kube.kubernetes.apply(THROTTLE.map((one) => JSON.stringify(one)).join('\n---\n'))
+    {
+      await using _ = await crowd()
+      for (const name of names) await apply(name)
+      await until(() => refusals() >= before + 5, {
+        what: 'the operator to be refused a few times',
+        deadlineMs: 60_000,
+      })
+    }
+    await kube.kubernetes.kubectl(['delete', 'flowschema,prioritylevelconfiguration', 'throttled'])
+    for (const name of names) await kube.untilReady(fleet(name), 60_000)
   })
 })

@@ -68,6 +68,8 @@ class Elector implements Leadership {
   /** The lease as last seen, and since when it has been so. */
   #seen: { readonly version: string; readonly sinceMs: number } | undefined
   #renewedAtMs: number | undefined
+  /** Who took it while we still held it for ours: then it is never renewed again. */
+  #takenBy: string | undefined
   #running: Promise<void>
 
   constructor(options: LeaseOptions) {
@@ -103,6 +105,7 @@ class Elector implements Leadership {
   }
 
   #isSure(): boolean {
+    if (this.#takenBy !== undefined) return false
     return this.#renewedAtMs !== undefined && this.#now() - this.#renewedAtMs < LEASE.renewWithinMs
   }
 
@@ -114,12 +117,15 @@ class Elector implements Leadership {
       } catch (error) {
         if (!signal.aborted) this.#options.log.warn(`lease: ${messageOf(error)}`)
       }
-      if (this.#renewedAtMs !== undefined && !this.#isSure()) {
-        const seconds = (this.#now() - this.#renewedAtMs) / 1000
-        return this.#lost.resolve(`lost the lease: it could not be renewed for ${seconds.toFixed(0)} s`)
-      }
+      if (this.#renewedAtMs !== undefined && !this.#isSure()) return this.#lost.resolve(this.#reason(this.#renewedAtMs))
       await sleep(LEASE.everyMs, undefined, { signal }).catch(() => undefined)
     }
+  }
+
+  #reason(renewedAtMs: number): string {
+    if (this.#takenBy !== undefined) return `lost the lease: ${this.#takenBy} took it`
+    const seconds = (this.#now() - renewedAtMs) / 1000
+    return `lost the lease: it could not be renewed for ${seconds.toFixed(0)} s`
   }
 
   async #look(): Promise<void> {
@@ -145,8 +151,7 @@ class Elector implements Leadership {
   #mayTake(lease: Lease | undefined): boolean {
     if (!lease?.spec?.holderIdentity || lease.spec.holderIdentity === this.#options.identity) return true
     if (this.#renewedAtMs !== undefined) {
-      // Another took it while we still held it for ours: never renew again.
-      this.#renewedAtMs = Number.NEGATIVE_INFINITY
+      this.#takenBy = lease.spec.holderIdentity
       return false
     }
     const version = lease.metadata.resourceVersion

@@ -1,6 +1,7 @@
 /**
  * The resources of one kind as last heard of. Versions of objects are numbers that rise, so an older event never undoes what a
- * newer answer said.
+ * newer answer said. A list is the truth whatever its versions: an API server restored from a backup starts from older ones,
+ * and what a list missed by a moment the watch that follows it brings.
  */
 import { isDeepStrictEqual } from 'node:util'
 import { label, type Ref } from '@fleetloom/crds/names'
@@ -35,14 +36,8 @@ export class Cache implements Watcher<CustomObject> {
   }
 
   onPut(object: CustomObject): void {
-    const resource = resourceOf(this.#kind, object)
-    const { namespace, name } = resource.metadata
-    const key = label(resource.metadata)
-    const before = this.#held.get(key)
-    const version = BigInt(object.metadata.resourceVersion)
-    if (before && version <= before.version) return
-    this.#held.set(key, { resource, version })
-    if (!before || !sameButStatus(before.resource, resource)) this.onChange(this.#kind, { namespace, name })
+    const held = this.#held.get(label(resourceOf(this.#kind, object).metadata))
+    if (!held || held.version < BigInt(object.metadata.resourceVersion)) this.#hold(object)
   }
 
   onDelete({ metadata: { namespace = '', name, uid } }: CustomObject): void {
@@ -60,6 +55,15 @@ export class Cache implements Watcher<CustomObject> {
       const { namespace, name } = resource.metadata
       this.onChange(this.#kind, { namespace, name })
     }
-    for (const object of objects) this.onPut(object)
+    for (const object of objects) this.#hold(object)
+  }
+
+  #hold(object: CustomObject): void {
+    const resource = resourceOf(this.#kind, object)
+    const { namespace, name } = resource.metadata
+    const key = label(resource.metadata)
+    const before = this.#held.get(key)
+    this.#held.set(key, { resource, version: BigInt(object.metadata.resourceVersion) })
+    if (!before || !sameButStatus(before.resource, resource)) this.onChange(this.#kind, { namespace, name })
   }
 }

@@ -75,6 +75,10 @@ class Budgets {
   }
 }
 
+/** A namespace that is on its way out takes no events, and then is gone. */
+const isBeingRemoved = (error: unknown): boolean =>
+  error instanceof KubeError && (error.status === 404 || error.causes.includes('NamespaceTerminating'))
+
 /** RFC 3339 without fractions, as events have it. */
 const timestamp = (): string => new Date().toISOString().replace(/\.\d+Z$/, 'Z')
 
@@ -149,9 +153,9 @@ class Recorder implements EventRecorder {
       const counted = again && (await this.#countUp(again))
       remember(this.#known, key, counted ? again : await this.#create(one, message))
     } catch (error) {
-      // Among others: a namespace that is being removed takes no events.
       const { namespace, name } = resource.metadata
-      log.debug({ namespace, name, reason: event.reason }, `event not recorded: ${messageOf(error)}`)
+      const level = isBeingRemoved(error) ? 'debug' : 'warn'
+      log[level]({ namespace, name, reason: event.reason }, `event not recorded: ${messageOf(error)}`)
       onDropped()
     }
   }

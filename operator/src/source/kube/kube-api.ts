@@ -20,15 +20,27 @@ export type KubeRequest = {
   readonly signal?: AbortSignal
 }
 
-/** An answer that is not 2xx. `reason` is the API server's one word for it, e.g. `Conflict`. */
+/** The API server's `Status`, as far as it is looked at. */
+type StatusObject = {
+  readonly reason?: string
+  readonly message?: string
+  readonly details?: { readonly causes?: readonly { readonly reason?: string }[] }
+}
+
+/**
+ * An answer that is not 2xx. `reason` is the API server's one word for it, e.g. `Conflict`; `causes` are words that say more,
+ * e.g. `NamespaceTerminating`.
+ */
 export class KubeError extends Error {
   override name = 'KubeError'
   readonly status: number
   readonly reason: string
-  constructor(status: number, reason: string, message: string) {
+  readonly causes: readonly string[]
+  constructor(status: number, { reason = `HTTP ${status}`, message = reason, details }: StatusObject) {
     super(message)
     this.status = status
     this.reason = reason
+    this.causes = details?.causes?.flatMap((cause) => cause.reason ?? []) ?? []
   }
 }
 
@@ -60,8 +72,6 @@ const textOf = async (response: IncomingMessage): Promise<string> => {
   return Buffer.concat(chunks).toString()
 }
 
-type StatusObject = { readonly reason?: string; readonly message?: string }
-
 const statusOf = (text: string): StatusObject => {
   try {
     return JSON.parse(text) as StatusObject
@@ -70,10 +80,7 @@ const statusOf = (text: string): StatusObject => {
   }
 }
 
-const errorOf = (status: number, text: string): KubeError => {
-  const { reason = `HTTP ${status}`, message = reason } = statusOf(text)
-  return new KubeError(status, reason, message)
-}
+const errorOf = (status: number, text: string): KubeError => new KubeError(status, statusOf(text))
 
 const isTls = ({ server }: Cluster): boolean => server.startsWith('https:')
 

@@ -167,8 +167,7 @@ class Follower<T extends KubeObject> {
   }
 
   #take({ type, object }: WatchEvent<T>): void {
-    if (type === 'ERROR')
-      throw new KubeError(object.code ?? 0, object.reason ?? 'Unknown', object.message ?? 'the watch failed')
+    if (type === 'ERROR') throw new KubeError(object.code ?? 0, object)
     if (type === 'ADDED' || type === 'MODIFIED') this.#watcher.onPut(object)
     if (type === 'DELETED') this.#watcher.onDelete(object)
     this.#version = object.metadata.resourceVersion

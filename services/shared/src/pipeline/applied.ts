@@ -1,4 +1,7 @@
-/** Reports what a replica has applied: the first report of a key at once, then at most one every two seconds, if it changed. */
+/**
+ * Reports what a replica has applied: the first report of a key at once, then at most one every two seconds, if it changed. A
+ * bucket that somebody deleted and that was made again is told everything anew.
+ */
 import type { KV } from '@nats-io/kv'
 import { type Logger, messageOf } from '../process/logger.ts'
 import type { AppliedDocument } from './applied-document.ts'
@@ -12,6 +15,8 @@ export type AppliedReporter = AsyncDisposable & {
 }
 
 const INTERVAL_MS = 2_000
+/** How often it looks whether the bucket is still the same one. */
+const LOOK_MS = 5_000
 
 type Slot = { wanted: AppliedState; written: string; sentAtMs: number; urgent: boolean }
 
@@ -41,7 +46,17 @@ export const createAppliedReporter = (options: {
   const flush = async () => {
     for (const [key, slot] of slots) await write(key, slot)
   }
-  const timer = setInterval(() => void flush(), INTERVAL_MS / 4)
+  let created: string | undefined
+  const look = async () => {
+    try {
+      const { streamInfo } = await options.kv.status()
+      if (created !== undefined && created !== streamInfo.created) for (const slot of slots.values()) slot.written = ''
+      created = streamInfo.created
+    } catch (error) {
+      options.log.debug(`bucket not reachable: ${messageOf(error)}`)
+    }
+  }
+  const timers = [setInterval(() => void flush(), INTERVAL_MS / 4), setInterval(() => void look(), LOOK_MS)]
   return {
     report: (key, state) => {
       const slot = slots.get(key) ?? { wanted: state, written: '', sentAtMs: 0, urgent: true }
@@ -51,6 +66,6 @@ export const createAppliedReporter = (options: {
       if (slot.urgent) void write(key, slot)
     },
     clear: (key) => void slots.delete(key),
-    [Symbol.asyncDispose]: async () => clearInterval(timer),
+    [Symbol.asyncDispose]: async () => timers.forEach(clearInterval),
   }
 }

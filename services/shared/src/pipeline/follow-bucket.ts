@@ -3,7 +3,8 @@
  *
  * 1. List the keys, read each, report what is new and what is gone; then watch for changes.
  * 2. Every second ask for the bucket's last sequence. When the server was away, or the watch has not delivered up to that
- *    sequence by the next time, the watch is lost (its consumer lives in the server's memory): go back to 1.
+ *    sequence by the next time, the watch is lost (its consumer lives in the server's memory): go back to 1. So too when the
+ *    bucket is another one than it was (somebody deleted it, and it was made again): its revisions count anew.
  *
  * An entry is reported once per revision, in order of revision per key.
  */
@@ -40,6 +41,8 @@ class Follower {
   /** Revision of each key that exists. */
   readonly #revisions = new Map<string, number>()
   #watch: Watch | undefined
+  /** When the bucket was made. */
+  #created = ''
   #seen = 0
   #suspect = false
   #checking = false
@@ -52,7 +55,8 @@ class Follower {
   async open(): Promise<void> {
     const { kv } = this.#handlers
     this.#watch?.stop()
-    const last = await this.#lastSequence()
+    const { created, last } = await this.#look()
+    if (created !== this.#created) this.#startAnew(created)
     const keys = new Set<string>()
     for await (const key of await kv.keys()) keys.add(key)
     for (const key of keys) {
@@ -76,8 +80,9 @@ class Follower {
     if (this.#checking || this.#closed) return
     this.#checking = true
     try {
-      const behind = (await this.#lastSequence()) > this.#seen
-      if (behind && this.#suspect) await this.open()
+      const { created, last } = await this.#look()
+      const behind = last > this.#seen
+      if (created !== this.#created || (behind && this.#suspect)) await this.open()
       else this.#suspect = behind
     } catch (error) {
       if (!this.#closed) this.#handlers.log.debug(`bucket not reachable: ${messageOf(error)}`)
@@ -88,9 +93,16 @@ class Follower {
     }
   }
 
-  async #lastSequence(): Promise<number> {
-    const status = await this.#handlers.kv.status()
-    return status.streamInfo.state.last_seq
+  async #look(): Promise<{ readonly created: string; readonly last: number }> {
+    const { streamInfo } = await this.#handlers.kv.status()
+    return { created: streamInfo.created, last: streamInfo.state.last_seq }
+  }
+
+  /** What was known stays known until the new bucket was listed. */
+  #startAnew(created: string): void {
+    this.#created = created
+    this.#seen = 0
+    for (const key of this.#revisions.keys()) this.#revisions.set(key, 0)
   }
 
   async #consume(watch: Watch): Promise<void> {
