@@ -24,7 +24,7 @@ const STATIONS = { namespace: 'weather', name: 'stations' }
 const OBJECTS = FORMS[0] as Form
 const DEVICES = 5
 const READINGS_PER_SECOND = 200
-/** Node alone has 122 million. */
+/** Node alone has 127 million. */
 const IMAGE_BYTES = 150_000_000
 
 const skip = (await prepareNode()) ?? false
