@@ -1,5 +1,7 @@
 /** The chart as helm renders it: what it takes as values, and that each service understands what it is told. */
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { apiConfig } from '@fleetloom/api/config'
 import { config as ingestConfig } from '@fleetloom/ingest/config'
@@ -165,6 +167,18 @@ for (const broker of BROKERS)
       assert.deepEqual(read.sort(), files.sort(), service)
     }
   })
+
+/** The first two columns of the table, as `SECRET/KEY`. */
+const documentedKeys = (markdown: string): string[] =>
+  [...markdown.matchAll(/^\| `(fleetloom-[a-z-]+)` \| ([^|]+) \|/gm)].flatMap(([, secret, keys = '']) =>
+    keys.split(', ').map((key) => `${secret}/${key.replaceAll('`', '')}`),
+  )
+
+test('the README lists the keys that are mounted, and no other', () => {
+  const mounted = BROKERS.flatMap((broker) => Object.values(keysOn(broker)).flat())
+  const documented = documentedKeys(readFileSync(join(CHART, 'README.md'), 'utf8'))
+  assert.deepEqual(documented.toSorted(), [...new Set(mounted)].sort())
+})
 
 test('every container is restricted, on a root file system that it can not write; only the operator has a token', async () => {
   const pods = await podsOf({})
