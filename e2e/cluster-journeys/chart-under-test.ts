@@ -13,15 +13,23 @@ export const CHART = join(ROOT, 'charts', 'fleetloom')
 export type Json = { readonly [key: string]: Json | undefined } | readonly Json[] | string | number | boolean | null
 type Variable = { readonly name: string; readonly value?: string }
 type Item = { readonly secret: { readonly name: string; readonly items: readonly { key: string; path: string }[] } }
-type Container = { readonly env: readonly Variable[]; readonly securityContext: object }
+type Container = {
+  readonly env: readonly Variable[]
+  readonly securityContext: object
+  readonly lifecycle?: { readonly preStop: { readonly sleep: { readonly seconds: number } } }
+}
 export type Pod = {
   readonly serviceAccountName: string
   readonly automountServiceAccountToken: boolean
+  readonly terminationGracePeriodSeconds: number
   readonly securityContext: object
   readonly containers: readonly [Container]
   readonly volumes: readonly [{ readonly projected: { readonly sources: readonly Item[] } }]
 }
-export type Manifest = { readonly kind: string; readonly metadata: { readonly name: string } }
+export type Manifest = {
+  readonly kind: string
+  readonly metadata: { readonly name: string; readonly labels?: Readonly<Record<string, string>> }
+}
 type Workload = Manifest & { readonly spec: { readonly template: { readonly metadata: object; readonly spec: Pod } } }
 
 export const presets = parse(readFileSync(join(CHART, 'values.yaml'), 'utf8')) as Json

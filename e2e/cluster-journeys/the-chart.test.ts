@@ -7,6 +7,7 @@ import { apiConfig } from '@fleetloom/api/config'
 import { config as ingestConfig } from '@fleetloom/ingest/config'
 import { config as operatorConfig } from '@fleetloom/operator/config'
 import { envName, readConfig } from '@fleetloom/shared/process/config'
+import { STOP_TIMEOUT_MS } from '@fleetloom/shared/process/run'
 import { writerConfig } from '@fleetloom/writer/config'
 import { command } from '../cluster/kubernetes.ts'
 import { USER } from '../cluster/oci.ts'
@@ -20,6 +21,7 @@ import {
   type Installation,
   type Json,
   leavesOf,
+  manifestsOf,
   objectsIn,
   type Pod,
   podsOf,
@@ -114,7 +116,7 @@ test('a password in a URL, the tag latest and what can be no name are refused', 
   await assert.rejects(render({ deviceCa: { existingSecret: 'A' } }), /deviceCa\/existingSecret/)
 })
 
-/** What else each service is told, or not: the broker's part of it is judged by the api and the operator when they start. */
+/** What the api and the operator ask for when they start on this broker. */
 const BROKER_FILES = {
   mosquitto: ['MQTT_PASSWORD_FILE'],
   emqx: ['EMQX_API_KEY_FILE', 'EMQX_API_SECRET_FILE'],
@@ -195,6 +197,23 @@ test('every container is restricted, on a root file system that it can not write
       capabilities: { drop: ['ALL'] },
     })
   }
+})
+
+test('a pod has the time that its process takes to stop', async () => {
+  const pods = await podsOf({})
+  for (const service of SERVICES) {
+    const { terminationGracePeriodSeconds, containers } = pods[service]
+    const before = containers[0].lifecycle?.preStop.sleep.seconds ?? 0
+    assert.ok((terminationGracePeriodSeconds - before) * 1000 > STOP_TIMEOUT_MS, service)
+  }
+})
+
+test('every object says what it belongs to', async () => {
+  const strays = manifestsOf(await render()).filter(({ metadata: { labels = {} } }) => {
+    const { 'app.kubernetes.io/instance': instance, 'app.kubernetes.io/part-of': whole } = labels
+    return instance !== 'fleetloom' || whole !== 'fleetloom'
+  })
+  assert.deepEqual(strays, [])
 })
 
 test('Node is set up as where it is measured', async () => {

@@ -21,7 +21,7 @@ export type ProcessContext<Config> = {
 }
 
 /** Longest clean stop; after it the process exits with 1. Kubernetes kills after 30 s. */
-const STOP_TIMEOUT_MS = 25_000
+export const STOP_TIMEOUT_MS = 25_000
 
 type Definition<Schema extends z.ZodObject> = {
   readonly name: string
