@@ -109,6 +109,14 @@ test('replicas of the api that would share a user of Mosquitto are refused', asy
   await render({ broker, api: { replicas: 1 } })
 })
 
+test('a prefix inside that of another namespace is refused, as the operator would refuse it', async () => {
+  const grant = (prefix: string, namespace: string) => ({ prefix, namespace })
+  const sharedPrefixes = [grant('plant/', 'north'), grant('plant/hall-1/', 'south')]
+  await assert.rejects(render({ sharedPrefixes }), /plant\/hall-1\/ of south lies inside plant\/, .* granted to north/)
+  await assert.rejects(render({ sharedPrefixes: sharedPrefixes.toReversed() }), /plant\/hall-1\/ of south lies inside/)
+  await render({ sharedPrefixes: [grant('plant/', 'north'), grant('plant/hall-1/', 'north')] })
+})
+
 test('a password in a URL, the tag latest and what can be no name are refused', async () => {
   await assert.rejects(render({ nats: { url: 'nats://me:secret@nats:4222' } }), /nats\/url/)
   await assert.rejects(render({ image: { tag: 'latest' } }), /image\/tag/)
