@@ -59,6 +59,18 @@ test('a key that was changed in its file is read again', async () => {
   assert.equal((await rest.call(NODES)).status, 200)
 })
 
+test('requests that were under way when the key changed all go through with the new one', async () => {
+  await using emqx = await startEmqx()
+  let secret = 'old'
+  emqx.apiKey = { key: 'k', secret: 'old' }
+  await using rest = new Rest({ url: emqx.url, readKey: async () => ({ key: 'k', secret }) })
+  await rest.call(NODES)
+  emqx.apiKey = { key: 'k', secret: 'new' }
+  secret = 'new'
+  const answers = await Promise.all(Array.from({ length: 16 }, () => rest.call(NODES)))
+  assert.ok(answers.every(({ status }) => status === 200))
+})
+
 test('a key that the broker does not know is an error that names the settings, and not the key', async () => {
   await using emqx = await startEmqx()
   await using rest = new Rest({ url: emqx.url, readKey: async () => ({ key: 'k', secret: 'hunter2' }) })
