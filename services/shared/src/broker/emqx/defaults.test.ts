@@ -155,6 +155,32 @@ test('an authenticator that hashes otherwise is changed while it has no users, a
   assert.deepEqual(emqx.state.authenticators[0]?.password_hash_algorithm, other)
 })
 
+test('an authenticator that is off and can’t be given our hash is turned on all the same', async () => {
+  await using emqx = await startEmqx()
+  await using broker = connectTo(emqx)
+  await broker.secureDefaults()
+  const other = { name: 'sha256', salt_position: 'suffix' }
+  emqx.state.authenticators = [{ ...emqx.state.authenticators[0], enable: false, password_hash_algorithm: other }]
+  emqx.state.users.set('u', { user_id: 'u', is_superuser: false })
+  await assert.rejects(broker.secureDefaults(), { message: /set password_hash_algorithm of its authenticator/ })
+  assert.equal(isOpen(emqx), false)
+  assert.deepEqual(emqx.state.authenticators[0]?.password_hash_algorithm, other)
+})
+
+test('a door that can’t be closed leaves none of the others open', async () => {
+  await using emqx = await startEmqx()
+  await using broker = connectTo(emqx)
+  const other = { name: 'sha256', salt_position: 'suffix' }
+  emqx.state.authenticators = [
+    { id: AUTHENTICATOR, mechanism: 'password_based', backend: 'built_in_database', password_hash_algorithm: other },
+  ]
+  emqx.state.users.set('u', { user_id: 'u', is_superuser: false })
+  const told = /set password_hash_algorithm.*broker rule for what no other matches was allow, is now deny/
+  await assert.rejects(broker.secureDefaults(), { message: told })
+  assert.equal(allowsStrangers(emqx), false)
+  assert.equal(emqx.state.zone.mqtt?.use_username_as_clientid, true)
+})
+
 test('a listener that asks nobody for a password is closed, one that asks for a certificate is not', async () => {
   await using emqx = await startEmqx()
   await using broker = connectTo(emqx)
