@@ -189,10 +189,24 @@ test('a listener that asks nobody for a password is closed, one that asks for a 
   listeners.set('tcp:default', { ...listeners.get('tcp:default'), enable_authn: false })
   const ssl_options = { verify: 'verify_peer', fail_if_no_peer_cert: true }
   listeners.set('ssl:default', { ...listeners.get('ssl:default'), enable_authn: false, ssl_options })
+  emqx.state.zone.mqtt = { ...emqx.state.zone.mqtt, peer_cert_as_username: 'cn' }
   assert.deepEqual(await broker.secureDefaults(), [
     'broker listener tcp:default let everybody in; now asks for a password',
   ])
   assert.equal(listeners.get('ssl:default')?.enable_authn, false)
+})
+
+test('where a certificate stands for the password, the user name is the certificate’s', async () => {
+  await using emqx = await startEmqx()
+  await using broker = connectTo(emqx)
+  await broker.secureDefaults()
+  assert.equal(emqx.state.zone.mqtt?.peer_cert_as_username, 'disabled')
+  const { listeners } = emqx.state
+  const ssl_options = { verify: 'verify_peer', fail_if_no_peer_cert: true }
+  listeners.set('ssl:default', { ...listeners.get('ssl:default'), enable_authn: false, ssl_options })
+  assert.deepEqual(await broker.secureDefaults(), ['broker zone: mqtt.peer_cert_as_username was disabled, is now cn'])
+  assert.equal(emqx.state.zone.mqtt?.peer_cert_as_username, 'cn')
+  assert.deepEqual(await broker.secureDefaults(), [])
 })
 
 test('a rate slows the listeners of the default zone only', async () => {

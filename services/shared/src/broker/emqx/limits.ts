@@ -46,6 +46,7 @@ const MEBIBYTE = 1_024 ** 2
 export const zone = z.looseObject({
   mqtt: z.looseObject({
     use_username_as_clientid: z.boolean(),
+    peer_cert_as_username: z.string(),
     max_inflight: z.number(),
     max_mqueue_len: z.union([z.number(), z.string()]),
     session_expiry_interval: z.string(),
@@ -106,6 +107,10 @@ export const zoneSettings = (have: Zone, limits: Limits): Setting[] =>
   [...always(have, limits), ...(limits.zone === 'global' ? queues(have, limits) : [])].filter(
     (setting) => setting !== false,
   )
+
+/** What makes the user name the certificate's CN wherever a client has one. */
+export const certificateNames = ({ mqtt }: Zone): Setting[] =>
+  mqtt.peer_cert_as_username === 'cn' ? [] : [{ root: 'mqtt', key: 'peer_cert_as_username', value: 'cn' }]
 
 /** The zone with the changes: EMQX refuses a PUT that leaves a root out. */
 export const zoneWith = (have: Zone, settings: readonly Setting[]): Zone => {
