@@ -3,8 +3,8 @@
  * step for all accounts that are still in order; an account that fails a step keeps its error and goes no further.
  *
  * The order of the steps leaves no moment in which somebody may do more than before and after. Making: ban if it is to be
- * disabled, rules, then the user. Removing: rights, user, sessions, and last the record with the mark, so that what a
- * crash leaves is still ours to remove. Taking rights away is written twice, first with a note, so that a crash before
+ * disabled, rules, then the user. Removing: rights, sessions with all that they subscribed, user, sessions once more, and
+ * last the record with the mark, so that what a crash leaves has no rights and is still ours to remove. Taking rights away is written twice, first with a note, so that a crash before
  * live subscriptions were ended shows as drift.
  */
 import { type Account, type AccountResult, type Acl, ForeignAccount, type NewAccount } from '../broker.ts'
@@ -84,12 +84,11 @@ export class Accounts {
     return this.#inChunks(all, async (chunk, some) => {
       const banned = await this.#bans.all()
       await this.#records.dropClientRules(chunk, some)
-      await chunk.each(some, async ({ username }) => {
-        if (chunk.held(username).rules === undefined) return
-        await api.putRecord(this.#rest, username, rulesOf(NO_ACL, this.#mark))
-        await api.deleteUser(this.#rest, username)
-      })
+      const there = some.filter(({ username }) => chunk.held(username).rules !== undefined)
+      await chunk.each(there, ({ username }) => api.putRecord(this.#rest, username, rulesOf(NO_ACL, this.#mark)))
       await api.clearCache(this.#rest)
+      await endSessions(this.#rest, namesOf(chunk.good(some)))
+      await chunk.each(there, ({ username }) => api.deleteUser(this.#rest, username))
       await endSessions(this.#rest, namesOf(chunk.good(some)))
       await chunk.each(some, async ({ username }) => {
         if (banned.has(username)) await this.#bans.remove(username)
