@@ -245,11 +245,35 @@ test('somebody else’s ban is told, and neither lifted nor taken for ours', asy
   await using pair = await startBroker()
   const { broker, emqx } = pair
   await broker.put([account('ns.d')])
-  emqx.state.bans.push({ as: 'clientid', who: 'ns.d', by: 'flapping detector', until: '2099-01-01T00:00:00+00:00' })
-  await assert.rejects(broker.setDisabled('ns.d', true), { message: /bears a ban by flapping detector until 2099/ })
+  emqx.state.bans.push({ as: 'clientid', who: 'ns.d', by: 'somebody', until: 'infinity' })
+  await assert.rejects(broker.setDisabled('ns.d', true), { message: /bears a ban by somebody until infinity/ })
   await broker.setDisabled('ns.d', false)
   assert.equal(emqx.state.bans.length, 1)
   assert.equal((await broker.list()).get('ns.d')?.disabled, false)
+})
+
+test('a ban that ends by itself, as a device can bring upon itself, gives way to ours', async () => {
+  await using pair = await startBroker()
+  const { broker, emqx } = pair
+  await broker.put([account('ns.d')])
+  emqx.state.bans.push({ as: 'clientid', who: 'ns.d', by: 'flapping detector', until: '2099-01-01T00:00:00+00:00' })
+  await broker.setDisabled('ns.d', true)
+  assert.deepEqual(
+    emqx.state.bans.map(({ by, until }) => ({ by, until })),
+    [{ by: MARK, until: 'infinity' }],
+  )
+})
+
+test('an account that was made a superuser can be disabled and kicked at once', async () => {
+  await using pair = await startBroker()
+  const { broker, emqx } = pair
+  await broker.put([account('ns.d')])
+  emqx.state.users.set('ns.d', { user_id: 'ns.d', is_superuser: true })
+  emqx.session('ns.d')
+  await broker.kick('ns.d')
+  assert.equal(emqx.state.sessions.size, 0)
+  await broker.setDisabled('ns.d', true)
+  assert.equal((await broker.list()).get('ns.d')?.disabled, true)
 })
 
 test('a session of ingest is neither kicked nor disabled: its queue would be lost', async () => {

@@ -118,7 +118,7 @@ export class Accounts {
     if (fault !== undefined) throw new Error(fault)
     const held = await this.#gather(username)
     if (isForeign(held, this.#mark)) throw new ForeignAccount(username)
-    if (!isWhole(held)) throw new Error(noAccount(username))
+    if (held.rules === undefined) throw new Error(noAccount(username))
   }
 
   async #inChunks<T extends Granted>(accounts: readonly T[], work: Work<T>): Promise<AccountResult[]> {
