@@ -127,6 +127,18 @@ test('an import that EMQX refuses as a whole is cut until the culprit stands alo
   assert.equal(emqx.state.users.size, 7)
 })
 
+test('an import that failed in part is no success', async () => {
+  await using pair = await startBroker()
+  const { broker, emqx } = pair
+  emqx.failImport = 'ns.d3'
+  const results = await broker.put(Array.from({ length: 8 }, (_, i) => account(`ns.d${i}`)))
+  assert.deepEqual(
+    results.filter(({ error }) => error !== undefined),
+    [{ username: 'ns.d3', error: 'broker refused an import of users: 200 1 of 1 failed' }],
+  )
+  assert.equal(emqx.state.users.size, 7)
+})
+
 test('a record that another replica made meanwhile is written over, a foreign one is not', async () => {
   await using pair = await startBroker()
   const { broker, emqx } = pair
@@ -188,6 +200,28 @@ test('a subscription that is no longer allowed ends, and the session and the oth
   assert.deepEqual(session.subscriptions, ['$share/g/new/+/t'])
   assert.ok(emqx.state.sessions.has(username))
   assert.ok(writes(emqx).includes('DELETE authorization/cache'))
+})
+
+test('a session that takes a moment to unsubscribe is waited for, and costs a device nothing', async () => {
+  await using pair = await startBroker()
+  const { broker, emqx } = pair
+  const names = ['ns.d', 'fleetloom_ingest_ns_f_0']
+  await broker.put(names.map((name) => account(name)))
+  for (const name of names) emqx.session(name, { subscriptions: [...ACL.subscribe] })
+  const looks = new Map<string, number>()
+  emqx.onDone = ({ path }) => {
+    const [, name = '', what = ''] = /clients\/(.+)\/(unsubscribe|subscriptions)/.exec(path) ?? []
+    const session = emqx.state.sessions.get(name)
+    if (what === 'unsubscribe') session?.subscriptions.push(...ACL.subscribe)
+    if (what === 'subscriptions') looks.set(name, (looks.get(name) ?? 0) + 1)
+    if (looks.get(name) === 3) session?.subscriptions.splice(0)
+  }
+  const results = await broker.setAcl(names.map((username) => ({ username, acl: NO_ACL })))
+  assert.deepEqual(
+    results,
+    names.map((username) => ({ username })),
+  )
+  assert.deepEqual([...emqx.state.sessions.keys()], names)
 })
 
 test('a subscription that will not go costs a device its session, and is an error for ingest', async () => {

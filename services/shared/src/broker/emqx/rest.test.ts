@@ -2,12 +2,10 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { BrokerUnavailable } from '../broker.ts'
 import { BrokerRefused, type Request, Rest } from './rest.ts'
-import { type EmqxStandIn, startEmqx } from './testing/server.ts'
+import { restTo } from './testing/adapter.ts'
+import { startEmqx } from './testing/server.ts'
 
 const NODES: Request = { method: 'GET', path: ['nodes'], expect: [200] }
-
-const restTo = (emqx: EmqxStandIn, timeoutMs = 5_000): Rest =>
-  new Rest({ url: emqx.url, readKey: async () => ({ ...emqx.apiKey }), timeoutMs })
 
 /** Everything that an error would show in a log. */
 const shown = (error: unknown): string =>

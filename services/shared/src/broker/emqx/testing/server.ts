@@ -66,6 +66,8 @@ export type EmqxStandIn = AsyncDisposable & {
   apiKey: { key: string; secret: string }
   /** An import that holds this user is refused as a whole. */
   refuseImport: string | undefined
+  /** An import that holds this user says that it failed, and does not write it. */
+  failImport: string | undefined
   /** Authenticator, users, rules, sources and bans are gone, as after a restart without a disk. */
   loseDatabase(): void
   session(clientid: string, change?: Partial<TestSession>): TestSession
@@ -78,6 +80,7 @@ class StandIn implements EmqxStandIn {
   onDone: (asked: Asked) => void = () => undefined
   apiKey = { key: 'fleetloom', secret: 'for-tests' }
   refuseImport: string | undefined
+  failImport: string | undefined
   readonly #server: Server
 
   constructor() {
@@ -144,7 +147,16 @@ class StandIn implements EmqxStandIn {
     if (wrongBody) return wrongBody
     if (path.at(-1) === 'import_users' && this.#refuses(parsed(raw))) return badRequest('bad_format')
     const args = path.filter((_, i) => route.segments[i] === '*')
-    return route.handler({ state: this.state, args, query: url.searchParams, body: parsed(raw) } satisfies Call)
+    const reply = route.handler({ state: this.state, args, query: url.searchParams, body: parsed(raw) } satisfies Call)
+    return path.at(-1) === 'import_users' ? this.#withFailed(reply, parsed(raw)) : reply
+  }
+
+  #withFailed(reply: Reply, body: unknown): Reply {
+    const { failImport } = this
+    const isHit = Array.isArray(body) && body.some(({ user_id }) => user_id === failImport)
+    if (failImport === undefined || !isHit) return reply
+    this.state.users.delete(failImport)
+    return { ...reply, body: { ...(reply.body as object), failed: 1 } }
   }
 
   #refuses(body: unknown): boolean {
