@@ -7,7 +7,9 @@ import { until } from '../kit/until.ts'
 import {
   type CertificatesUnderTest,
   NOT_AUTHORIZED,
+  type Problem,
   reading,
+  SHEDS,
   startCertificates,
   TRUCKS,
   telemetry,
@@ -75,6 +77,23 @@ test('who slips in with a revoked certificate before the broker has the list get
   await under.enrol('t-slip')
   await endsWithin2s(thief.closed)
   assert.equal(await under.isLetIn(first), false)
+})
+
+test('who slips in with the certificate of a removed device has no part in the password device of the same id', async () => {
+  const login = await under.registerAndEnrol('t-pass')
+  await under.platform.crl?.kill()
+  await under.send('DELETE', `${TRUCKS}/t-pass`)
+  await using thief = await under.connect(login)
+  const early = await under.send<Problem>('POST', SHEDS, { device: 't-pass' })
+  assert.deepEqual([early.status, early.headers.has('retry-after')], [409, true], early.body.detail)
+  await under.platform.crl?.start()
+  await under.untilRefused(login)
+  assert.equal(thief.client.connected, true, 'a new list ends no session')
+  await until(async () => (await under.send('POST', SHEDS, { device: 't-pass' })).status === 201, {
+    what: 'the device to be registered with a password',
+  })
+  await endsWithin2s(thief.closed)
+  assert.equal(await under.isLetIn(login), false)
 })
 
 test('a disabled device is thrown out and refused, and let in again once it is enabled', async () => {

@@ -36,16 +36,16 @@ await runProcess({
     const ca = await openDeviceCa(config)
     const refused = new RefusedCertificates()
     stack.use(await followDevices({ kv: devices, log, onDevice: ({ record }) => refused.put(record) }))
-    const now = () => new Date()
+    const delay = { listDelayMs: config.deviceCrlDelayMs, now: () => new Date() }
     const accounts = new DeviceAccounts({ registry, fleets, broker })
     const app = createApp({
       keys,
       registry,
       fleets,
       letters,
-      provisioning: new Provisioning({ registry, fleets, accounts, log }),
-      certificates: new Certificates({ registry, fleets, accounts, ca, listDelayMs: config.deviceCrlDelayMs, now }),
-      revocation: { ca, refused, now },
+      provisioning: new Provisioning({ registry, fleets, accounts, log, ...delay }),
+      certificates: new Certificates({ registry, fleets, accounts, ca, ...delay }),
+      revocation: { ca, refused, now: delay.now },
       replay: new Replay({ connection: nats.connection, js: nats.js, letters, names }),
       checks: { nats: nats.ping, broker: broker.ping },
       metrics,

@@ -171,6 +171,14 @@ test('a new secret ends the session that the old one opened, but never one of in
   assert.deepEqual([...emqx.state.sessions.keys()], ['fleetloom_ingest_ns_f_0'])
 })
 
+test('a session that is there before its account does not get the account’s rights', async () => {
+  await using pair = await startBroker()
+  const { broker, emqx } = pair
+  emqx.session('ns.d')
+  await broker.put([account('ns.d')])
+  assert.equal(emqx.state.sessions.size, 0)
+})
+
 test('an equal ACL is not written again', async () => {
   await using pair = await startBroker()
   const { broker, emqx } = pair

@@ -52,7 +52,7 @@ export class Accounts {
     return accountsOf({ records, users, bans, clientRules }, this.#mark)
   }
 
-  /** Makes accounts or replaces their secret, ACL and state. A device's session that an old secret opened is ended. */
+  /** Makes accounts or replaces their secret, ACL and state. A device's session is ended: an old secret opened it, or none that we know of. */
   put(accounts: readonly NewAccount[]): Promise<AccountResult[]> {
     return this.#inChunks(accounts, async (chunk, some) => {
       for (const { username, secret } of some) {
@@ -65,8 +65,7 @@ export class Accounts {
       await chunk.each(shut, async ({ username }) => banned.has(username) || this.#bans.add(username))
       await this.#records.write(chunk, some)
       await this.#importUsers(chunk, chunk.good(some))
-      const had = ({ username }: NewAccount) => isDevice(username) && chunk.held(username).user !== undefined
-      await endSessions(this.#rest, namesOf(chunk.good(some).filter(had)))
+      await endSessions(this.#rest, namesOf(chunk.good(some)).filter(isDevice))
       await chunk.each(open, async ({ username }) => banned.has(username) && this.#bans.remove(username))
     })
   }
