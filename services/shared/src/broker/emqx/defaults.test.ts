@@ -122,6 +122,17 @@ test('a queue without a bound gets one, and larger limits that somebody set stay
   assert.equal(emqx.state.zone.mqtt?.max_inflight, 30_000)
 })
 
+test('no expression makes client ids of its own: bans and ingest’s sessions go by the user name', async () => {
+  await using emqx = await startEmqx()
+  await using broker = connectTo(emqx)
+  await broker.secureDefaults()
+  emqx.state.zone.mqtt = { ...emqx.state.zone.mqtt, clientid_override: 'random_str(8)' }
+  assert.deepEqual(await broker.secureDefaults(), [
+    'broker zone: mqtt.clientid_override was random_str(8), is now disabled',
+  ])
+  assert.equal(emqx.state.zone.mqtt?.clientid_override, 'disabled')
+})
+
 test('the expiry of old clients’ sessions is left as it is, or set where it means another time', async () => {
   await using emqx = await startEmqx()
   await using same = connectTo(emqx, { limits: { sessionExpiry: '120m' } })

@@ -46,6 +46,7 @@ const MEBIBYTE = 1_024 ** 2
 export const zone = z.looseObject({
   mqtt: z.looseObject({
     use_username_as_clientid: z.boolean(),
+    clientid_override: z.string().optional(),
     peer_cert_as_username: z.string(),
     max_inflight: z.number(),
     max_mqueue_len: z.union([z.number(), z.string()]),
@@ -65,6 +66,11 @@ type Setting = { readonly root: 'mqtt' | 'force_shutdown'; readonly key: string;
 
 const always = ({ mqtt }: Zone, { sessionExpiry }: Limits): (Setting | false)[] => [
   !mqtt.use_username_as_clientid && { root: 'mqtt', key: 'use_username_as_clientid', value: true },
+  (mqtt.clientid_override ?? 'disabled') !== 'disabled' && {
+    root: 'mqtt',
+    key: 'clientid_override',
+    value: 'disabled',
+  },
   mqtt.shared_subscription_strategy !== 'hash_topic' && {
     root: 'mqtt',
     key: 'shared_subscription_strategy',
