@@ -340,6 +340,23 @@ test('removing takes rights, user, session, ban and record, and repeats as a suc
   assert.deepEqual(await broker.remove(['ns.d']), [{ username: 'ns.d' }])
 })
 
+test('a node that does not clear its cache keeps nobody’s session alive, and leaves a revocation unfinished', async () => {
+  await using pair = await startBroker()
+  const { broker, emqx } = pair
+  await broker.put([account('ns.gone'), account('ns.less')])
+  emqx.session('ns.gone')
+  const session = emqx.session('ns.less', { subscriptions: [...ACL.subscribe] })
+  emqx.faults.push({ kind: 'refused', on: /authorization\/cache/ })
+  assert.deepEqual(await broker.remove(['ns.gone']), [{ username: 'ns.gone' }])
+  const [less] = await broker.setAcl([{ username: 'ns.less', acl: NO_ACL }])
+  assert.match(less?.error ?? '', /some nodes did not do it/)
+  assert.deepEqual([[...emqx.state.sessions.keys()], session.subscriptions], [['ns.less'], []])
+  emqx.faults.length = 0
+  assert.deepEqual((await broker.list()).get('ns.less')?.acl.subscribe, ['!revocation not finished'])
+  await broker.setAcl([{ username: 'ns.less', acl: NO_ACL }])
+  assert.deepEqual((await broker.list()).get('ns.less')?.acl, NO_ACL)
+})
+
 test('a crash at any step of a removal leaves what is listed, and a session only while there is a user to be refused its rights', async () => {
   for (let step = 1; step < 8; step++) {
     await using pair = await startBroker()

@@ -16,7 +16,7 @@ import { Chunk } from './chunk.ts'
 import { type Granted, isRefusal, Records } from './records.ts'
 import type { Rest } from './rest.ts'
 import { markOf, rulesOf } from './rules.ts'
-import { endSessions, isDevice } from './sessions.ts'
+import { endSessions, forgetRights, isDevice } from './sessions.ts'
 
 const CHUNK = 500
 const AT_ONCE = 8
@@ -85,7 +85,8 @@ export class Accounts {
       await this.#records.dropClientRules(chunk, some)
       const there = some.filter(({ username }) => chunk.held(username).rules !== undefined)
       await chunk.each(there, ({ username }) => api.putRecord(this.#rest, username, rulesOf(NO_ACL, this.#mark)))
-      await api.clearCache(this.#rest)
+      // What a node does not forget goes with the sessions.
+      await forgetRights(this.#rest)
       await endSessions(this.#rest, namesOf(chunk.good(some)))
       await chunk.each(there, ({ username }) => api.deleteUser(this.#rest, username))
       await endSessions(this.#rest, namesOf(chunk.good(some)))

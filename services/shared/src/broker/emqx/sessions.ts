@@ -4,7 +4,7 @@ import { deviceOfUser } from '@fleetloom/crds/names'
 import type { Acl } from '../broker.ts'
 import { clearCache, kick, MAX_QUERY_NAMES, type Session, sessionsOf, subscriptionsOf, unsubscribe } from './api.ts'
 import { chunksOf, mapSome } from './bulk.ts'
-import type { Rest } from './rest.ts'
+import { BrokerRefused, type Rest } from './rest.ts'
 import { isSubscribable } from './rules.ts'
 
 const AT_ONCE = 8
@@ -52,11 +52,25 @@ const trim = async (rest: Rest, { clientid }: Session, username: string, acl: Ac
   await kick(rest, [clientid])
 }
 
+/**
+ * Clears what sessions remember of their rights. EMQX refuses where one node of a cluster does not do it; that is given,
+ * not thrown, as it must not keep the sessions of the other nodes from being ended.
+ */
+export const forgetRights = async (rest: Rest): Promise<BrokerRefused | undefined> => {
+  try {
+    await clearCache(rest)
+    return undefined
+  } catch (error) {
+    if (error instanceof BrokerRefused) return error
+    throw error
+  }
+}
+
 /** Holds live sessions to the ACLs as they now are. Gives what failed, by user name. */
 export const trimSessions = async (rest: Rest, acls: ReadonlyMap<string, Acl>): Promise<Map<string, unknown>> => {
-  const failed = new Map<string, unknown>()
-  if (acls.size === 0) return failed
-  await clearCache(rest)
+  if (acls.size === 0) return new Map()
+  const refused = await forgetRights(rest)
+  const failed = new Map<string, unknown>(refused ? [...acls.keys()].map((username) => [username, refused]) : [])
   await mapSome(await findSessions(rest, [...acls.keys()]), AT_ONCE, async (session) => {
     const username = session.username ?? ''
     const acl = acls.get(username)

@@ -14,7 +14,7 @@ import { freshState, type State, type TestSession } from './state.ts'
 
 /** What goes wrong with requests whose `METHOD path` fits. */
 export type Fault = {
-  readonly kind: 'echoing 500' | 'unavailable' | 'slow' | 'reset' | 'unauthorized'
+  readonly kind: 'echoing 500' | 'unavailable' | 'refused' | 'slow' | 'reset' | 'unauthorized'
   readonly on?: RegExp
   /** How many times; default for ever. */
   times?: number
@@ -191,6 +191,7 @@ const bodyFault = (request: IncomingMessage, raw: Buffer): Reply | undefined => 
 const faultReply = (fault: Fault | undefined, { headers }: IncomingMessage): Reply | undefined => {
   if (fault?.kind === 'echoing 500') return crash(headers.authorization ?? '')
   if (fault?.kind === 'unavailable') return problem(503, 'SERVICE_UNAVAILABLE', 'not yet')
+  if (fault?.kind === 'refused') return badRequest('some nodes did not do it')
   if (fault?.kind === 'unauthorized') return problem(401, 'BAD_API_KEY_OR_SECRET', 'Check api_key/api_secret')
   return undefined
 }
