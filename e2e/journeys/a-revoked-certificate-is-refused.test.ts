@@ -122,3 +122,16 @@ test('a removed device is refused, also after its id is registered anew in anoth
   })
   assert.equal(await publishCode(other.client, telemetry('t-gone'), reading(1)), NOT_AUTHORIZED)
 })
+
+test('an api that is cut off from the registry gives no list, and brokers go on with the one they have', async () => {
+  const [good, bad] = [await under.registerAndEnrol('t-cut'), await under.registerAndEnrol('t-cut-rev')]
+  await under.send('POST', `${TRUCKS}/t-cut-rev/certificate/revoke`)
+  await under.untilRefused(bad)
+  const askForList = async () => (await fetch(`${under.platform.api.url}/v1/device-ca/crl`)).status
+  await under.platform.nats.kill()
+  await until(async () => (await askForList()) === 503, { what: 'the list to be withheld', deadlineMs: 15_000 })
+  assert.deepEqual([await under.isLetIn(good), await under.isLetIn(bad)], [true, false])
+  await under.platform.nats.start()
+  await until(async () => (await askForList()) === 200, { what: 'the list to be given again', deadlineMs: 30_000 })
+  assert.deepEqual([await under.isLetIn(good), await under.isLetIn(bad)], [true, false])
+})
