@@ -8,6 +8,7 @@
  */
 import { deviceUser } from '@fleetloom/crds/names'
 import { NO_ACCESS } from '@fleetloom/shared/broker/acl'
+import { messageOf } from '@fleetloom/shared/process/logger'
 import { deviceAccount } from '@fleetloom/shared/registry/device-account'
 import {
   allRevoked,
@@ -59,8 +60,25 @@ export class Certificates {
       return { ...current, certificates: [...unexpired(current, now()), certificate] }
     }
     must(await registry.change(record, add), record)
-    await follow('the certificate is listed', () => accounts.align(record))
+    try {
+      await accounts.align(record)
+    } catch (error) {
+      await this.#unlist(record, certificate)
+      throw new Problem('unavailable', `no certificate was given out: ${messageOf(error)}`, {
+        next: 'Send the request again in a while.',
+      })
+    }
     return { chain, certificate, username }
+  }
+
+  /** Takes back what nobody got: else a device that asks on while the broker is away has as many as it may have. */
+  async #unlist(record: DeviceRecord, { serial }: IssuedCertificate): Promise<void> {
+    const without = (current: DeviceRecord): DeviceRecord => ({
+      ...current,
+      certificates: current.certificates.filter((one) => one.serial !== serial),
+    })
+    // Where this fails too, it stays listed until it expires, which costs the device one of its places.
+    await this.#parts.registry.change(record, without).catch(() => undefined)
   }
 
   /** Revokes every certificate of the device and ends its session; repeating it is a success. @throws Problem */
