@@ -94,11 +94,7 @@ class Follower {
     if (this.#checking || this.#closed) return
     this.#checking = true
     try {
-      const { created, last } = await this.#look()
-      const behind = last > this.#seen
-      if (created !== this.#created || (behind && this.#suspect)) await this.open()
-      else this.#suspect = behind
-      if (!behind) this.#comparedAt = performance.now()
+      await this.#compare()
     } catch (error) {
       if (!this.#closed) this.#handlers.log.debug(`bucket not reachable: ${messageOf(error)}`)
       this.#suspect = true
@@ -107,6 +103,14 @@ class Follower {
     } finally {
       this.#checking = false
     }
+  }
+
+  async #compare(): Promise<void> {
+    const { created, last } = await this.#look()
+    const behind = last > this.#seen
+    if (created !== this.#created || (behind && this.#suspect)) return this.open()
+    this.#suspect = behind
+    if (!behind) this.#comparedAt = performance.now()
   }
 
   async #look(): Promise<{ readonly created: string; readonly last: number }> {
