@@ -33,8 +33,8 @@ export const surprise = (state: AnomalyState, distance: number, settings: Settin
   const count = cell(state, CELL.peaks)
   if (cell(state, CELL.weighed) < settings.warmUp) return 0
   if (distance > peakAt(state, 0)) return Math.min(MOST, beyondRecord(state, distance, settings))
-  let rank = 1
-  while (rank < count && peakAt(state, rank) > distance) rank++
+  let rank = 0
+  while (rank < count && peakAt(state, rank) >= distance) rank++
   return rank < count ? Math.log(cell(state, CELL.weighed) / (rank + 1)) : 0
 }
 
