@@ -1,7 +1,7 @@
 /**
  * The patterns met so far, in the manner of adaptive resonance: a reading's features either resonate with the nearest known
  * pattern, which then moves a little towards them, or become a pattern of their own, in the place of the least used one. How far
- * a reading is from all that is known is how novel it is; a new level is novel once, and known from then on.
+ * a reading is from all that is known is how novel it is; a new level is novel once, and known from then on, until long unused.
  */
 import type { Settings } from './settings.ts'
 import { type AnomalyState, CELL, cell, FEATURES, PATTERNS } from './state.ts'
@@ -9,20 +9,27 @@ import { type AnomalyState, CELL, cell, FEATURES, PATTERNS } from './state.ts'
 export type Features = readonly [number, number, number]
 type Nearest = { readonly index: number; readonly distance: number }
 
-/** By the largest difference of any feature. */
-export const nearest = (state: AnomalyState, [a, b, c]: Features): Nearest => {
+/** Used less than a single time a memory ago, a pattern is forgotten. */
+const FORGOTTEN = Math.exp(-1)
+
+const distanceTo = (state: AnomalyState, at: number, [a, b, c]: Features): number => {
+  const first = Math.abs(a - cell(state, at))
+  const second = Math.abs(b - cell(state, at + 1))
+  const third = Math.abs(c - cell(state, at + 2))
+  return Math.max(first, second, third)
+}
+
+/** By the largest difference of any feature; index -1 when nothing is known. */
+export const nearest = (state: AnomalyState, features: Features): Nearest => {
+  const count = cell(state, CELL.patterns)
   let index = -1
   let distance = Number.POSITIVE_INFINITY
-  const end = CELL.pattern + cell(state, CELL.patterns) * FEATURES
-  for (let at: number = CELL.pattern; at < end; at += FEATURES) {
-    let far = Math.abs(a - cell(state, at))
-    const second = Math.abs(b - cell(state, at + 1))
-    if (second > far) far = second
-    const third = Math.abs(c - cell(state, at + 2))
-    if (third > far) far = third
+  for (let i = 0; i < count; i++) {
+    if (cell(state, CELL.use + i) < FORGOTTEN) continue
+    const far = distanceTo(state, CELL.pattern + i * FEATURES, features)
     if (far < distance) {
       distance = far
-      index = (at - CELL.pattern) / FEATURES
+      index = i
     }
   }
   return { index, distance }
@@ -39,8 +46,8 @@ const freePlace = (state: AnomalyState): number => {
   return least
 }
 
-const fade = (state: AnomalyState, horizon: number): void => {
-  const keep = 1 - 1 / horizon
+const fade = (state: AnomalyState, memory: number): void => {
+  const keep = 1 - 1 / memory
   const end = CELL.use + cell(state, CELL.patterns)
   for (let at: number = CELL.use; at < end; at++) state[at] = cell(state, at) * keep
 }
@@ -55,5 +62,5 @@ export const learnPattern = (state: AnomalyState, features: Features, near: Near
     state[at] = gain === 1 ? feature : cell(state, at) + gain * (feature - cell(state, at))
   }
   state[CELL.use + place] = known ? cell(state, CELL.use + place) + 1 : 1
-  fade(state, settings.patternHorizon)
+  fade(state, settings.memory)
 }

@@ -11,9 +11,7 @@ export const SETTINGS = {
   /** Closer to a known pattern than this, in spreads, is that pattern. */
   radius: 0.6,
   patternGain: 0.05,
-  /** After so many readings a pattern's use counts e times less. */
-  patternHorizon: 8000,
-  /** The peaks are halved when they stand for more than this. */
+  /** After so many readings a pattern's use counts e times less; the peaks stand for as many at most. */
   memory: 4000,
   /** Peaks closer than this are one. */
   run: 6,
