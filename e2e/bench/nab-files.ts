@@ -4,6 +4,9 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Labelled } from './nab-score.ts'
 
+/** Where this repository's checkouts have seven of them beside it. */
+export const NAB_BESIDE = join(import.meta.dirname, '..', '..', '..', 'shared', 'data', 'nab')
+
 type Windows = Record<string, [string, string][]>
 
 /** `2014-04-10 07:15:00.000000`, in UTC; NAB's timestamps name no zone. */

@@ -67,6 +67,9 @@ const tellOnce = (state: AnomalyState, nats: number, settings: Settings): number
   return nats
 }
 
+/** `1 − p^¼` of a surprise of −ln p nats. */
+export const scoreOf = (nats: number): number => 1 - Math.exp(-nats / 4)
+
 /**
  * Takes a reading into the state and gives its anomaly score, 0 to 1: `1 − p^¼`, where about one reading in 1/p is as novel as this one
  * by the series' own history. 0.68 is one in 100, 0.9 one in 10,000; while an event rests, the score is 0.
@@ -90,5 +93,5 @@ export const observe = (state: AnomalyState, timestamp: number, value: number, s
     learnDistance(state, near.distance, settings)
   }
   learnPattern(state, features, near, settings)
-  return 1 - Math.exp(-tellOnce(state, nats, settings) / 4)
+  return scoreOf(tellOnce(state, nats, settings))
 }
