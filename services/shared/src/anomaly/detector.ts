@@ -72,7 +72,8 @@ export const scoreOf = (nats: number): number => 1 - Math.exp(-nats / 4)
 
 /**
  * Takes a reading into the state and gives its anomaly score, 0 to 1: `1 − p^¼`, where about one reading in 1/p is as novel as this one
- * by the series' own history. 0.68 is one in 100, 0.9 one in 10,000; while an event rests, the score is 0.
+ * by the series' own history. 0.68 is one in 100, 0.9 one in 10,000; while an event rests, the score is 0. Two levels are worth a rule: 0.77, every
+ * event (on quiet data up to 30 readings in 10,000), and 0.9 (0 to 3 in 10,000), which no lesser event holds back.
  *
  * `timestamp` is in milliseconds since 1970 and may go back; any finite `value` is taken (beyond ±10³⁰⁰ as that). Throws a RangeError for a
  * number that is not finite. The same state and readings give the same scores, also when the state went through a checkpoint.
