@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { buildImages } from '../cluster/images.ts'
 import { CommandFailed, RELEASE } from '../cluster/kubernetes.ts'
 import { type Node, startNode } from '../cluster/node.ts'
-import { newServersRelease, SERVERS_CHART } from '../cluster/servers.ts'
+import { newServersRelease, SERVERS_CHART, type ServersRelease } from '../cluster/servers.ts'
 import { type ApiClient, createApiClient } from '../kit/api-client.ts'
 import { type Sql, sqlOver } from '../kit/sql.ts'
 import { tempDir } from '../kit/temp.ts'
@@ -16,6 +16,10 @@ export type Pods = AsyncDisposable &
     /** Where devices outside of the cluster reach the broker: a port of the node. */
     readonly mqtt: { readonly host: string; readonly port: number }
     readonly sql: Sql
+    /** URL of the api's Service. */
+    readonly apiUrl: string
+    /** Certificate (PEM) of the CA that signs devices' certificates. */
+    readonly deviceCa: string
     /** kubectl in the namespace of the release. */
     ours(...args: readonly string[]): Promise<string>
   }
@@ -27,7 +31,7 @@ const WAIT = ['--wait', '--timeout', '120s']
 
 type Kubectl = Pods['ours']
 
-const install = async (node: Node, ours: Kubectl, release: ReturnType<typeof newServersRelease>): Promise<void> => {
+const install = async (node: Node, ours: Kubectl, release: ServersRelease): Promise<void> => {
   const { namespace, name } = RELEASE
   await node.kubectl(['create', 'namespace', namespace])
   await node.kubectl(['label', 'namespace', namespace, RESTRICTED])
@@ -55,7 +59,7 @@ export const startPods = async (): Promise<Pods> => {
   const node = stack.use(await startNode({ images }))
   say('the node is Ready')
   const ours: Kubectl = (...args) => node.kubectl(['--namespace', RELEASE.namespace, ...args])
-  const release = newServersRelease()
+  const release = await newServersRelease()
   await install(node, ours, release)
   say('both charts are installed')
   const field = (service: string, path: string) =>
@@ -64,12 +68,15 @@ export const startPods = async (): Promise<Pods> => {
   writeFileSync(adminKeyFile, release.adminKey, { mode: 0o600 })
   const { user, password } = release.questdb
   const authorization = `Basic ${btoa(`${user}:${password}`)}`
+  const apiUrl = `http://${await field(`${RELEASE.name}-api`, 'clusterIP')}:8080`
   const parts = {
     node,
     ours,
     mqtt: { host: node.addresses.node, port: Number(await field('mosquitto', 'ports[0].nodePort')) },
     sql: sqlOver({ url: `http://${await field('questdb', 'clusterIP')}:9000`, authorization }),
-    ...createApiClient(`http://${await field(`${RELEASE.name}-api`, 'clusterIP')}:8080`, adminKeyFile),
+    apiUrl,
+    deviceCa: release.deviceCa,
+    ...createApiClient(apiUrl, adminKeyFile),
   }
   const started = stack.move()
   return { ...parts, [Symbol.asyncDispose]: () => started.disposeAsync() }

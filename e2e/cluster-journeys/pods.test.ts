@@ -1,5 +1,7 @@
 /** The chart installed on a node that runs pods: from `helm install` to a reading in the database, and without its leader. */
 import assert from 'node:assert/strict'
+import { X509Certificate } from 'node:crypto'
+import { get, type IncomingMessage } from 'node:http'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import type { Ref } from '@fleetloom/crds/names'
@@ -7,8 +9,11 @@ import { startLoad } from '@fleetloom/simulator/load/load'
 import { fleetYaml } from '../cluster/kube-platform.ts'
 import { RELEASE } from '../cluster/kubernetes.ts'
 import { prepareNode } from '../cluster/node.ts'
+import { NODE_NAME } from '../cluster/node-files.ts'
 import { FORMS, type Form } from '../journeys/fleets-under-load.ts'
 import { balanceOf } from '../journeys/ledger.ts'
+import { devicesPath } from '../kit/api-client.ts'
+import { deviceRequest } from '../kit/certificates.ts'
 import { connectMqtt } from '../kit/mqtt.ts'
 import { until } from '../kit/until.ts'
 import { ROOT } from '../tools/paths.ts'
@@ -19,6 +24,8 @@ const STATIONS = { namespace: 'weather', name: 'stations' }
 const OBJECTS = FORMS[0] as Form
 const DEVICES = 5
 const READINGS_PER_SECOND = 200
+/** Node alone has 127 million. */
+const IMAGE_BYTES = 150_000_000
 
 const skip = (await prepareNode()) ?? false
 
@@ -81,6 +88,15 @@ test('everything runs in a namespace that takes restricted pods only', { skip },
   )
 })
 
+test('an image is Node and little else', { skip }, async () => {
+  const list = await pods.node.kubectl(['get', 'node', NODE_NAME, '--output', 'jsonpath={.status.images}'])
+  const images = JSON.parse(list) as { names: string[]; sizeBytes: number }[]
+  const ours = images.filter(({ names }) => names.some((name) => /fleetloom-(api|ingest|operator|writer):/.test(name)))
+  assert.equal(ours.length, 4)
+  for (const { names, sizeBytes } of ours)
+    assert.ok(sizeBytes > 1_000_000 && sizeBytes < IMAGE_BYTES, `${names}: ${sizeBytes} bytes`)
+})
+
 test('the examples become Ready', { skip }, async () => {
   for (const namespace of ['climate', 'coldchain', 'lab', 'weather'])
     await pods.node.kubectl(['create', 'namespace', namespace])
@@ -122,4 +138,44 @@ test('ingest and writer are replaced pod by pod, and no reading is missing', { s
     await pods.ours('rollout', 'restart', ...sets)
     for (const set of sets) await pods.ours('rollout', 'status', set, '--timeout=120s')
   })
+})
+
+test('a device gets a certificate that a pod has signed', { skip }, async () => {
+  const fleet = { namespace: OBJECTS.fleet.namespace, name: 'certified' }
+  await apply(fleetYaml(fleet, { authentication: { mode: 'Certificate' } }))
+  await untilReady(fleet, 30)
+  const { username } = await pods.register(fleet, 'd-1')
+  const { csr } = await deviceRequest(`CN=${username}`)
+  const path = `${devicesPath(fleet)}/d-1/certificate`
+  const { chain } = await pods.call<{ chain: string }>('POST', path, { csr })
+  const certificate = new X509Certificate(chain)
+  assert.equal(certificate.subject, `CN=${username}`)
+  assert.ok(certificate.verify(new X509Certificate(pods.deviceCa).publicKey))
+})
+
+/** Asks over a new connection. Gives the status, or why there is none. */
+const ask = (url: string): Promise<string> => {
+  const { promise, resolve } = Promise.withResolvers<string>()
+  const onResponse = (response: IncomingMessage) => resolve(String(response.resume().statusCode))
+  get(url, { agent: false, timeout: 5_000 }, onResponse).on('error', ({ message }) => resolve(message))
+  return promise
+}
+
+test('the api is replaced pod by pod, and no request fails', { skip }, async () => {
+  const answers = new Map<string, number>()
+  let isOver = false
+  const asking = (async () => {
+    while (!isOver) {
+      const answer = await ask(`${pods.apiUrl}/v1/device-ca/crl`)
+      answers.set(answer, (answers.get(answer) ?? 0) + 1)
+    }
+  })()
+  try {
+    await pods.ours('rollout', 'restart', 'statefulset/fleetloom-api')
+    await pods.ours('rollout', 'status', 'statefulset/fleetloom-api', '--timeout=120s')
+  } finally {
+    isOver = true
+    await asking
+  }
+  assert.deepEqual([...answers.keys()], ['200'], JSON.stringify([...answers]))
 })

@@ -2,21 +2,34 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { before, test } from 'node:test'
+import { test } from 'node:test'
 import { apiConfig } from '@fleetloom/api/config'
 import { config as ingestConfig } from '@fleetloom/ingest/config'
 import { config as operatorConfig } from '@fleetloom/operator/config'
 import { envName, readConfig } from '@fleetloom/shared/process/config'
+import { STOP_TIMEOUT_MS } from '@fleetloom/shared/process/run'
 import { writerConfig } from '@fleetloom/writer/config'
-import { parse, parseAllDocuments } from 'yaml'
-import { type Binaries, buildCluster } from '../cluster/build.ts'
-import { chartYaml, command } from '../cluster/kubernetes.ts'
+import { command } from '../cluster/kubernetes.ts'
 import { USER } from '../cluster/oci.ts'
-import { byName } from '../kit/secret-file.ts'
 import { nodeEnv, SERVICES, type Service } from '../kit/services.ts'
-import { ROOT } from '../tools/paths.ts'
+import {
+  BROKERS,
+  binaries,
+  CHART,
+  changedAt,
+  INSTALLATIONS,
+  type Installation,
+  type Json,
+  leavesOf,
+  manifestsOf,
+  objectsIn,
+  type Pod,
+  podsOf,
+  presets,
+  render,
+  schema,
+} from './chart-under-test.ts'
 
-const CHART = join(ROOT, 'charts', 'fleetloom')
 const CONFIGS: Readonly<Record<Service, Parameters<typeof readConfig>[0]>> = {
   operator: operatorConfig,
   api: apiConfig,
@@ -24,50 +37,16 @@ const CONFIGS: Readonly<Record<Service, Parameters<typeof readConfig>[0]>> = {
   ingest: ingestConfig,
 }
 
-type Json = { readonly [key: string]: Json | undefined } | readonly Json[] | string | number | boolean | null
-type Variable = { readonly name: string; readonly value?: string }
-type Item = { readonly secret: { readonly name: string; readonly items: readonly { key: string; path: string }[] } }
-type Container = { readonly env: readonly Variable[]; readonly securityContext: object }
-type Pod = {
-  readonly automountServiceAccountToken: boolean
-  readonly securityContext: object
-  readonly containers: readonly [Container]
-  readonly volumes: readonly [{ readonly projected: { readonly sources: readonly Item[] } }]
-}
-type Workload = {
-  readonly kind: string
-  readonly metadata: { readonly name: string }
-  readonly spec: { readonly template: { readonly spec: Pod } }
-}
-
-const values = parse(readFileSync(join(CHART, 'values.yaml'), 'utf8')) as Json
-const schema = JSON.parse(readFileSync(join(CHART, 'values.schema.json'), 'utf8')) as Json
-
-let binaries: Binaries
-before(async () => {
-  binaries = await buildCluster()
-})
-
-const render = (overrides: object = {}): Promise<string> => chartYaml({ binaries }, { values: overrides })
-
-const isObject = (value: Json | undefined): value is { readonly [key: string]: Json | undefined } =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
-
-/** Every object in it, itself included. */
-const objectsIn = (value: Json | undefined): { readonly [key: string]: Json | undefined }[] => {
-  if (Array.isArray(value)) return value.flatMap(objectsIn)
-  return isObject(value) ? [value, ...Object.values(value).flatMap(objectsIn)] : []
-}
-
-/** The paths and values of all that is not an object. */
-const leavesOf = (value: Json | undefined, path: readonly string[] = []): (readonly [string[], Json])[] =>
-  isObject(value)
-    ? Object.entries(value).flatMap(([key, one]) => leavesOf(one, [...path, key]))
-    : [[[...path], value ?? null]]
-
 const OTHER: Readonly<Record<string, Json>> = {
   sharedPrefixes: [{ prefix: 'sensors/', namespace: 'climate' }],
   'image.pullPolicy': 'Always',
+  'broker.kind': 'mosquitto',
+  'broker.emqx.mqttUrl': 'mqtt://emqx:1884',
+  'broker.emqx.apiUrl': 'https://emqx:18084',
+  'broker.emqx.zone': 'static',
+  'broker.emqx.sessionExpiry': '2h',
+  'broker.emqx.messagesRate': '100/s',
+  'deviceCa.crlUrl': 'http://api.example.com/v1/device-ca/crl',
   logLevel: 'debug',
   'api.service.type': 'NodePort',
 }
@@ -75,30 +54,14 @@ const OTHER: Readonly<Record<string, Json>> = {
 const changed = (path: readonly string[], value: Json): Json =>
   OTHER[path.join('.')] ?? (typeof value === 'number' ? value + 1 : `${value}x`)
 
-const nested = (path: readonly string[], value: Json): object => {
-  const [key = '', ...rest] = path
-  return { [key]: rest.length === 0 ? value : nested(rest, value) }
-}
-
 /** What a variable that Kubernetes fills in may be. */
 const FILLED_IN = 'fleetloom-0'
 
 const envOf = ({ containers: [{ env }] }: Pod): Record<string, string> =>
   Object.fromEntries(env.map(({ name, value = FILLED_IN }) => [name, value]))
 
-/** The pod of each service. */
-const podsOf = async (): Promise<Readonly<Record<Service, Pod>>> => {
-  const objects = parseAllDocuments(await render()).map((document) => document.toJS() as Workload | null)
-  const workloads = objects.filter((one) => one !== null && ['Deployment', 'StatefulSet'].includes(one.kind))
-  return byName(SERVICES, (service) => {
-    const found = workloads.find((one) => one?.metadata.name === `fleetloom-${service}`)
-    assert.ok(found, service)
-    return found.spec.template.spec
-  })
-}
-
 test('helm finds no fault', async () => {
-  const said = await command(binaries.helm, ['lint', '--strict', CHART])
+  const said = await command((await binaries()).helm, ['lint', '--strict', CHART])
   assert.match(said, /1 chart\(s\) linted, 0 chart\(s\) failed/)
 })
 
@@ -108,52 +71,127 @@ test('an unknown value is refused by name, at every level', async () => {
   await assert.rejects(render({ ingest: { replica: 3 } }), /ingest.*additional properties 'replica' not allowed/s)
 })
 
-test('every value has an effect', async () => {
-  const preset = await render()
-  for (const [path, value] of leavesOf(values))
-    assert.notEqual(await render(nested(path, changed(path, value))), preset, path.join('.'))
+/** The brokers with which another value at this path changes what is rendered. */
+const brokersThatSee = async (path: readonly string[], value: Json): Promise<Installation[]> => {
+  const seen = await Promise.all(
+    BROKERS.map(async (broker) => {
+      const values = INSTALLATIONS[broker]
+      const other = changedAt(values, path, changed(path, value)) as object
+      return (await render(other)) === (await render(values)) ? [] : [broker]
+    }),
+  )
+  return seen.flat()
+}
+
+test('every value has an effect, and that of one broker none with the other', async () => {
+  for (const [path, value] of leavesOf(presets)) {
+    const name = path.join('.')
+    const only = BROKERS.filter((broker) => name.startsWith(`broker.${broker}.`))
+    const expected = name === 'broker.kind' ? ['emqx'] : only.length > 0 ? only : BROKERS
+    assert.deepEqual(await brokersThatSee(path, value), expected, name)
+  }
 })
 
-test('a password in a URL and the tag latest are refused', async () => {
+test('a value that the broker needs and that is missing is named, with what to set it to', async () => {
+  const { emqx } = INSTALLATIONS
+  for (const key of ['mqttUrl', 'apiUrl', 'existingSecret']) {
+    const values = changedAt(emqx, ['broker', 'emqx', key], '') as object
+    await assert.rejects(render(values), new RegExp(`broker.emqx.${key} is empty: with broker.kind=emqx set it to `))
+  }
+  const unlisted = changedAt(emqx, ['deviceCa', 'crlUrl'], '') as object
+  await assert.rejects(render(unlisted), /deviceCa.crlUrl is empty: .*; set it to the URL of GET/)
+  await assert.rejects(render({ broker: { kind: 'vernemq' } }), /broker\/kind.*one of 'mosquitto', 'emqx'/)
+})
+
+test('replicas of the api that would share a user of Mosquitto are refused', async () => {
+  const broker = { mosquitto: { apiUser: 'fleetloom_api' } }
+  await assert.rejects(render({ broker }), /broker.mosquitto.apiUser is fleetloom_api: without \$\(POD_INDEX\)/)
+  await render({ broker, api: { replicas: 1 } })
+})
+
+test('a prefix inside that of another namespace is refused, as the operator would refuse it', async () => {
+  const grant = (prefix: string, namespace: string) => ({ prefix, namespace })
+  const sharedPrefixes = [grant('plant/', 'north'), grant('plant/hall-1/', 'south')]
+  await assert.rejects(render({ sharedPrefixes }), /plant\/hall-1\/ of south lies inside plant\/, .* granted to north/)
+  await assert.rejects(render({ sharedPrefixes: sharedPrefixes.toReversed() }), /plant\/hall-1\/ of south lies inside/)
+  await render({ sharedPrefixes: [grant('plant/', 'north'), grant('plant/hall-1/', 'north')] })
+})
+
+test('a password in a URL, the tag latest and what can be no name are refused', async () => {
   await assert.rejects(render({ nats: { url: 'nats://me:secret@nats:4222' } }), /nats\/url/)
   await assert.rejects(render({ image: { tag: 'latest' } }), /image\/tag/)
+  await assert.rejects(render({ platformKey: { existingSecret: 'a, key: b' } }), /platformKey\/existingSecret/)
+  await assert.rejects(render({ deviceCa: { existingSecret: 'A' } }), /deviceCa\/existingSecret/)
 })
 
-test('each service knows all that it is told, and needs no more', async () => {
-  const notOurs = new Set([...Object.keys(nodeEnv), 'POD_INDEX'])
-  const pods = await podsOf()
-  for (const service of SERVICES) {
-    const env = envOf(pods[service])
-    const known = new Set(Object.keys(CONFIGS[service].shape).map(envName))
-    const unknown = Object.keys(env).filter((name) => !known.has(name) && !notOurs.has(name))
-    assert.deepEqual(unknown, [], service)
-    assert.doesNotThrow(() => readConfig(CONFIGS[service], env), service)
-  }
+/** What the api and the operator ask for when they start on this broker. */
+const BROKER_FILES = {
+  mosquitto: ['MQTT_PASSWORD_FILE'],
+  emqx: ['EMQX_API_KEY_FILE', 'EMQX_API_SECRET_FILE'],
+} as const satisfies Record<Installation, readonly string[]>
+
+for (const broker of BROKERS)
+  test(`on ${broker} each service knows all that it is told, and needs no more`, async () => {
+    const notOurs = new Set([...Object.keys(nodeEnv), 'POD_INDEX'])
+    const pods = await podsOf(INSTALLATIONS[broker])
+    for (const service of SERVICES) {
+      const env = envOf(pods[service])
+      const known = new Set(Object.keys(CONFIGS[service].shape).map(envName))
+      const unknown = Object.keys(env).filter((name) => !known.has(name) && !notOurs.has(name))
+      assert.deepEqual(unknown, [], service)
+      assert.doesNotThrow(() => readConfig(CONFIGS[service], env), service)
+    }
+    for (const service of ['operator', 'api'] as const) {
+      const env = envOf(pods[service])
+      assert.equal(env.BROKER, broker)
+      const files = Object.keys(env).filter((name) => /^(MQTT|EMQX)_.*_FILE$/.test(name))
+      assert.deepEqual(files, BROKER_FILES[broker], service)
+    }
+  })
+
+const PLATFORM_KEY = 'fleetloom-platform-key/platform-key'
+const DEVICE_CA = ['fleetloom-device-ca/tls.crt', 'fleetloom-device-ca/tls.key']
+const ACCOUNTS = {
+  mosquitto: (service: Service) => [`fleetloom-mqtt/${service}`],
+  emqx: (service: Service) => [`fleetloom-emqx/${service}-key`, `fleetloom-emqx/${service}-secret`],
+} as const satisfies Record<Installation, unknown>
+
+const keysOn = (broker: Installation): Readonly<Record<Service, readonly string[]>> => ({
+  operator: ['fleetloom-nats/operator', ...ACCOUNTS[broker]('operator'), 'fleetloom-questdb/password', PLATFORM_KEY],
+  api: ['fleetloom-nats/api', ...ACCOUNTS[broker]('api'), 'fleetloom-admin-key/admin-key', ...DEVICE_CA],
+  writer: ['fleetloom-nats/writer', 'fleetloom-questdb/password'],
+  ingest: ['fleetloom-nats/ingest', PLATFORM_KEY],
 })
 
-test('each pod has the keys that its service reads, and no other', async () => {
-  const platformKey = 'fleetloom-platform-key/platform-key'
-  const wanted: Readonly<Record<Service, readonly string[]>> = {
-    operator: ['fleetloom-nats/operator', 'fleetloom-mqtt/operator', 'fleetloom-questdb/password', platformKey],
-    api: ['fleetloom-nats/api', 'fleetloom-mqtt/api', 'fleetloom-admin-key/admin-key'],
-    writer: ['fleetloom-nats/writer', 'fleetloom-questdb/password'],
-    ingest: ['fleetloom-nats/ingest', platformKey],
-  }
-  const pods = await podsOf()
-  for (const service of SERVICES) {
-    const secrets = pods[service].volumes[0].projected.sources.map(({ secret }) => secret)
-    const keys = secrets.flatMap(({ name, items }) => items.map(({ key }) => `${name}/${key}`))
-    assert.deepEqual(keys, wanted[service], service)
-    const files = secrets.flatMap(({ items }) => items.map(({ path }) => `/secrets/${path}`))
-    const read = Object.entries(envOf(pods[service])).flatMap(([name, value]) =>
-      name.endsWith('_FILE') ? [value] : [],
-    )
-    assert.deepEqual(read.sort(), files.sort(), service)
-  }
+for (const broker of BROKERS)
+  test(`on ${broker} each pod has the keys that its service reads, and no other`, async () => {
+    const pods = await podsOf(INSTALLATIONS[broker])
+    for (const service of SERVICES) {
+      const secrets = pods[service].volumes[0].projected.sources.map(({ secret }) => secret)
+      const keys = secrets.flatMap(({ name, items }) => items.map(({ key }) => `${name}/${key}`))
+      assert.deepEqual(keys, keysOn(broker)[service], service)
+      const files = secrets.flatMap(({ items }) => items.map(({ path }) => `/secrets/${path}`))
+      const read = Object.entries(envOf(pods[service])).flatMap(([name, value]) =>
+        name.endsWith('_FILE') ? [value] : [],
+      )
+      assert.deepEqual(read.sort(), files.sort(), service)
+    }
+  })
+
+/** The first two columns of the table, as `SECRET/KEY`. */
+const documentedKeys = (markdown: string): string[] =>
+  [...markdown.matchAll(/^\| `(fleetloom-[a-z-]+)` \| ([^|]+) \|/gm)].flatMap(([, secret, keys = '']) =>
+    keys.split(', ').map((key) => `${secret}/${key.replaceAll('`', '')}`),
+  )
+
+test('the README lists the keys that are mounted, and no other', () => {
+  const mounted = BROKERS.flatMap((broker) => Object.values(keysOn(broker)).flat())
+  const documented = documentedKeys(readFileSync(join(CHART, 'README.md'), 'utf8'))
+  assert.deepEqual(documented.toSorted(), [...new Set(mounted)].sort())
 })
 
 test('every container is restricted, on a root file system that it can not write; only the operator has a token', async () => {
-  const pods = await podsOf()
+  const pods = await podsOf({})
   for (const service of SERVICES) {
     const { automountServiceAccountToken, securityContext, containers } = pods[service]
     assert.equal(automountServiceAccountToken, service === 'operator', service)
@@ -169,9 +207,26 @@ test('every container is restricted, on a root file system that it can not write
   }
 })
 
+test('a pod has the time that its process takes to stop', async () => {
+  const pods = await podsOf({})
+  for (const service of SERVICES) {
+    const { terminationGracePeriodSeconds, containers } = pods[service]
+    const before = containers[0].lifecycle?.preStop.sleep.seconds ?? 0
+    assert.ok((terminationGracePeriodSeconds - before) * 1000 > STOP_TIMEOUT_MS, service)
+  }
+})
+
+test('every object says what it belongs to', async () => {
+  const strays = manifestsOf(await render()).filter(({ metadata: { labels = {} } }) => {
+    const { 'app.kubernetes.io/instance': instance, 'app.kubernetes.io/part-of': whole } = labels
+    return instance !== 'fleetloom' || whole !== 'fleetloom'
+  })
+  assert.deepEqual(strays, [])
+})
+
 test('Node is set up as where it is measured', async () => {
   const { NODE_COMPILE_CACHE: _, ...measured } = nodeEnv
-  const pods = await podsOf()
+  const pods = await podsOf({})
   for (const service of SERVICES) {
     const env = envOf(pods[service])
     assert.deepEqual(Object.fromEntries(Object.keys(measured).map((name) => [name, env[name]])), measured)

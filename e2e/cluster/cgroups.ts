@@ -9,7 +9,7 @@ const PREFIX = 'fleetloom-'
 const isFolder = (path: string): boolean => lstatSync(path).isDirectory()
 
 /** Version 2 has one hierarchy, version 1 one per controller. */
-const hierarchies = (): string[] =>
+export const hierarchies = (): string[] =>
   existsSync(join(ROOT, 'cgroup.controllers'))
     ? [ROOT]
     : readdirSync(ROOT)
@@ -22,12 +22,22 @@ const remove = (folder: string): void => {
   rmdirSync(folder)
 }
 
+/** What still has processes, or what another removes at this moment, is left. */
+const tryToRemove = (folder: string): void => {
+  try {
+    remove(folder)
+  } catch (error) {
+    const { code = '' } = error as NodeJS.ErrnoException
+    if (!['EBUSY', 'ENOENT'].includes(code)) throw error
+  }
+}
+
 /** Groups of test processes that were killed. */
 const removeAbandoned = (): void => {
   for (const hierarchy of hierarchies())
     for (const name of readdirSync(hierarchy))
       if (name.startsWith(PREFIX) && !existsSync(join('/proc', name.slice(PREFIX.length))))
-        remove(join(hierarchy, name))
+        tryToRemove(join(hierarchy, name))
 }
 
 /** Makes the group in every hierarchy; `path` is as the kubelet wants it. It must be empty of processes when disposed of. */

@@ -47,8 +47,8 @@ const NAMES: Layer = [
 /** What bundled CommonJS packages call to load modules of Node's. */
 const REQUIRE = "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);"
 
-/** The service as one file. */
-const bundle = async (service: Service): Promise<string> => {
+/** The service as one file: the same wherever on a machine its sources lie. */
+export const bundle = async (service: Service): Promise<string> => {
   const { outputFiles } = await build({
     entryPoints: [mainOf(service)],
     bundle: true,
@@ -143,6 +143,6 @@ export const buildImages = async (): Promise<string> => {
   await mkdir(CACHE, { recursive: true })
   const archive = join(CACHE, name)
   if (!existsSync(archive)) await writeImages(images, archive)
-  for (const other of await readdir(CACHE)) if (other !== name) await rm(join(CACHE, other))
+  for (const other of await readdir(CACHE)) if (!other.startsWith(name)) await rm(join(CACHE, other), { force: true })
   return archive
 }

@@ -1,6 +1,7 @@
 /** The three servers as a release of the chart beside this file: the same configuration as the kit's, in Secrets. */
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
+import { newDeviceCa } from '@fleetloom/api/certificates/make-ca'
 import { dynamicSecurityFile, mosquittoConf } from '@fleetloom/shared/broker/mosquitto/bootstrap'
 import { newSecret } from '@fleetloom/shared/registry/secret'
 import { adminOf } from '../kit/mosquitto.ts'
@@ -86,17 +87,20 @@ export type ServersRelease = {
   /** Values of our chart that fit them. */
   readonly fleetloom: object
   readonly adminKey: string
+  /** Certificate (PEM) of the CA that signs devices' certificates. */
+  readonly deviceCa: string
   readonly questdb: { readonly user: string; readonly password: string }
 }
 
-/** Values with new passwords. */
-export const newServersRelease = (): ServersRelease => {
+/** Values with new passwords and a new device CA. */
+export const newServersRelease = async (): Promise<ServersRelease> => {
   const passwords: Passwords = {
     nats: byName(NATS_USERS, password),
     mqtt: { operator: password(), api: password() },
     questdb: password(),
   }
   const adminKey = `flk_first_${newSecret()}`
+  const deviceCa = await newDeviceCa('Device CA of tests', new Date())
   const questdb = questdbConfig(passwords)
   const secrets = {
     'nats-config': natsConfig(passwords),
@@ -107,11 +111,17 @@ export const newServersRelease = (): ServersRelease => {
     'fleetloom-questdb': { password: passwords.questdb },
     'fleetloom-platform-key': { 'platform-key': password() },
     'fleetloom-admin-key': { 'admin-key': adminKey },
+    'fleetloom-device-ca': { 'tls.crt': deviceCa.certificate, 'tls.key': deviceCa.key },
   }
   return {
     servers: { servers: servers(Object.keys(questdb)), secrets },
-    fleetloom: { image: { ...IMAGE, pullPolicy: 'Never' }, questdb: { user: QUESTDB_USER } },
+    fleetloom: {
+      image: { ...IMAGE, pullPolicy: 'Never' },
+      questdb: { user: QUESTDB_USER },
+      deviceCa: { existingSecret: 'fleetloom-device-ca' },
+    },
     adminKey,
+    deviceCa: deviceCa.certificate,
     questdb: { user: QUESTDB_USER, password: passwords.questdb },
   }
 }

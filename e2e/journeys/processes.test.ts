@@ -1,5 +1,8 @@
 /** What every process of ours has in common, whatever it does. */
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { ROOT } from '../tools/paths.ts'
@@ -39,3 +42,30 @@ for (const [name, main] of Object.entries(MAINS)) {
     assert.match(output, /unknown argument --htp-port; the flags are .*--http-port/)
   })
 }
+
+/** A server that takes connections and says nothing. */
+const startSilence = async () => {
+  const server = createServer((socket) => socket.on('error', () => undefined)).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  return {
+    url: `nats://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    connected: once(server, 'connection'),
+    [Symbol.dispose]: () => void server.close(),
+  }
+}
+
+test('a process that still waits for NATS stops when it is told to', async () => {
+  using silence = await startSilence()
+  const writer = spawn(process.execPath, [join(ROOT, MAINS.writer)], {
+    env: { PATH: process.env.PATH, NATS_URL: silence.url },
+    stdio: 'ignore',
+  })
+  const ended = once(writer, 'exit', { signal: AbortSignal.timeout(15_000) })
+  try {
+    await silence.connected
+    writer.kill('SIGTERM')
+    assert.deepEqual(await ended, [0, null])
+  } finally {
+    writer.kill('SIGKILL')
+  }
+})

@@ -18,8 +18,10 @@ await runProcess({
   config,
   start: async (context) => {
     const { config, log, registry, stack, fail } = context
+    // First, so that a replica that can't reach NATS does not come to lead.
+    const connected = stack.use(await connectNats('operator', config))
     const { source, leadership, gate, routes } = await openSource(context)
-    const nats = gatedNats(stack.use(await connectNats('operator', config)), gate)
+    const nats = gatedNats(connected, gate)
     const password = await readSecret(config.questdbPasswordFile)
     const { questdbUrl: url, questdbUser: user } = config
     const database = gatedDatabase(connectQuestdb({ url, user, password }), gate)

@@ -25,8 +25,8 @@ spec:
       serviceAccountName: {{ $fullName }}
       automountServiceAccountToken: {{ eq .name "operator" }}
       enableServiceLinks: false
-      # A process stops within 25 s or ends itself.
-      terminationGracePeriodSeconds: 30
+      # A process stops within 25 s or ends itself; what clients reach by its Service goes on until the Service knows.
+      terminationGracePeriodSeconds: {{ empty .serviceType | ternary 30 35 }}
       securityContext:
         runAsNonRoot: true
         runAsUser: 65532
@@ -39,6 +39,10 @@ spec:
           whenUnsatisfiable: ScheduleAnyway
           labelSelector:
             matchLabels: {{- include "fleetloom.selector" . | nindent 14 }}
+          {{- if not $stable }}
+          # The pods that a rollout takes away are not counted.
+          matchLabelKeys: [pod-template-hash]
+          {{- end }}
       containers:
         - name: {{ .name }}
           image: {{ printf "%s/fleetloom-%s:%s" .root.Values.image.registry .name (.root.Values.image.tag | default .root.Chart.AppVersion) | quote }}
@@ -69,10 +73,14 @@ spec:
             {{- .env | nindent 12 }}
           ports:
             - { name: http, containerPort: 8080 }
+          {{- if .serviceType }}
+          lifecycle: { preStop: { sleep: { seconds: 5 } } }
+          {{- end }}
+          # A process waits for NATS before it answers: one that is away for long is no reason to end it.
           startupProbe:
             httpGet: { path: /healthz, port: http }
             periodSeconds: 1
-            failureThreshold: 120
+            failureThreshold: 3600
           livenessProbe:
             httpGet: { path: /healthz, port: http }
             periodSeconds: 10
@@ -91,11 +99,11 @@ spec:
             defaultMode: 0440
             sources:
               - secret:
-                  name: {{ .root.Values.nats.existingSecret }}
+                  name: {{ .root.Values.nats.existingSecret | quote }}
                   items: [{ key: {{ .name }}, path: nats-password }]
               {{- range fromYamlArray .secrets }}
               - secret:
-                  name: {{ .secret }}
+                  name: {{ .secret | quote }}
                   items: [{ key: {{ .key }}, path: {{ .file }} }]
               {{- end }}
 ---

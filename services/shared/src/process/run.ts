@@ -1,7 +1,7 @@
 /**
  * The life of a process: `--help`, configuration, start, serve, stop on SIGTERM or SIGINT. Whatever is put on the stack by
- * `start` is closed in reverse order before the process exits with 0; a fault at start or a background failure exits with 1
- * after one line.
+ * `start` is closed in reverse order before the process exits with 0, also when it has not started yet; a fault at start or a
+ * background failure exits with 1 after one line.
  */
 import './small-heap.ts'
 import { once } from 'node:events'
@@ -21,7 +21,7 @@ export type ProcessContext<Config> = {
 }
 
 /** Longest clean stop; after it the process exits with 1. Kubernetes kills after 30 s. */
-const STOP_TIMEOUT_MS = 25_000
+export const STOP_TIMEOUT_MS = 25_000
 
 type Definition<Schema extends z.ZodObject> = {
   readonly name: string
@@ -70,16 +70,17 @@ export const runProcess = async <Schema extends z.ZodObject>(definition: Definit
   collectDefaultMetrics({ register: registry })
   const stack = new AsyncDisposableStack()
   const failed = Promise.withResolvers<string>()
-  const signal = Promise.race([once(process, 'SIGTERM'), once(process, 'SIGINT')])
+  const signal = Promise.race([once(process, 'SIGTERM'), once(process, 'SIGINT')]).then(() => undefined)
   try {
-    await definition.start({ config, log, registry, stack, fail: failed.resolve })
+    const starting = definition.start({ config, log, registry, stack, fail: failed.resolve })
+    // It may wait for a server for ever, and then knows of no signal.
+    await Promise.race([starting.then(() => log.info('started')), signal])
   } catch (error) {
     log.fatal(`could not start: ${messageOf(error)}`)
     await stop(stack, log)
     process.exit(1)
   }
-  log.info('started')
-  const reason = await Promise.race([signal.then(() => undefined), failed.promise])
+  const reason = await Promise.race([signal, failed.promise])
   if (reason !== undefined) log.fatal(reason)
   const code = await stop(stack, log)
   log.info('stopped')
