@@ -112,6 +112,12 @@ export const alertRuleSpec = z
         "CEL expression over the device's own readings, such as avg(temperature, '1m') > 8.0. Functions: last, avg, min, max, sum, count, rate, delta, stddev, percentile, absent, offline, anomaly, eventCount; windows of at most 24h.",
       ),
     for: duration('0s', '7d').default('0s').describe('How long the expression must hold before the alert fires.'),
+    forReadings: z
+      .int()
+      .min(1)
+      .max(1000)
+      .default(1)
+      .describe('How many readings in a row the expression must hold for before the alert fires.'),
     clearWhen: z
       .string()
       .min(1)

@@ -104,6 +104,11 @@ const payload = z
     acceptFuture: duration('0s', '1d')
       .default('5m')
       .describe('How far ahead of our clock a reading may be; one further ahead is a dead letter.'),
+    allowedLateness: duration('0s', '1h')
+      .default('0s')
+      .describe(
+        'How much older than the newest reading of its device a reading may be and still count in alert rules, which wait for as long. A later one is stored all the same.',
+      ),
   })
   .prefault({})
   .describe('What messages look like.')

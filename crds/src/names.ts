@@ -54,8 +54,11 @@ export const deviceOfUser = (username: string): { namespace: string; device: str
   return dot < 0 ? undefined : { namespace: username.slice(0, dot), device: username.slice(dot + 1) }
 }
 
-/** KV key of a device. A dot in the id becomes `=`, which no id holds, so the id stays one token of the subject. */
-export const deviceKey = (namespace: string, device: string): string => `${namespace}.${device.replaceAll('.', '=')}`
+/** A device's id as one token of a subject: a dot becomes `=`, which no id holds. */
+export const deviceToken = (device: string): string => device.replaceAll('.', '=')
+
+/** KV key of a device. */
+export const deviceKey = (namespace: string, device: string): string => `${namespace}.${deviceToken(device)}`
 
 /** KV key of a fleet's pipeline document. */
 export const fleetKey = (fleet: Ref): string => `fleet.${dotted(fleet)}`
@@ -66,9 +69,21 @@ export const fleetOfKey = (key: string): Ref | undefined => {
   return kind === 'fleet' && namespace && name && rest === undefined ? { namespace, name } : undefined
 }
 
-/** KV key where a service reports what it applied of a fleet; ingest has one per session. */
-export const appliedKey = (service: 'ingest' | 'writer', fleet: Ref, session = 0): string =>
-  `${service}.${dotted(fleet)}.${session}`
+/** KV key of a rule's pipeline document. */
+export const ruleKey = (rule: Ref): string => `rule.${dotted(rule)}`
+
+/** The rule behind a pipeline key; undefined for a key of another kind. */
+export const ruleOfKey = (key: string): Ref | undefined => {
+  const [kind, namespace, name, rest] = key.split('.')
+  return kind === 'rule' && namespace && name && rest === undefined ? { namespace, name } : undefined
+}
+
+/** KV key where a service reports what it applied of a fleet; ingest has one per session, the alerter one per shard. */
+export const appliedKey = (service: 'ingest' | 'writer' | 'alerter', fleet: Ref, part = 0): string =>
+  `${service}.${dotted(fleet)}.${part}`
+
+/** KV key of the alerter's checkpoint of a shard; its chunks are below it. */
+export const checkpointKey = (fleet: Ref, shard: number): string => `checkpoint.${dotted(fleet)}.${shard}`
 
 /** KV key where a replica of a service shows that it is alive. */
 export const memberKey = (service: string, replica: string): string => `member.${service}.${replica}`
@@ -83,6 +98,24 @@ export const WRITER_CONSUMER = 'writer'
 /** A step that no rollup is longer than, and a generation that none reaches. */
 const [LONGEST_EVERY, LAST_GENERATION] = ['30m', 9999]
 
+/** Names of what the alerter makes and answers on. */
+const alertNames = (installation: string, prefix: string, root: string) => ({
+  /** The stream of the alerts' transitions: history and notifications are made from it. */
+  alertStream: `${prefix}alerts`,
+  alertSubjects: `${root}alert.>`,
+  /** Subjects of one partition: what happens to one alert is all in one, in order. */
+  alertPartition: (partition: number) => `${root}alert.${partition}.>`,
+  /** Subject of one transition. It ends in the transition's id, so that a repeat can be refused. */
+  alertSubject: (partition: number, rule: Ref, device: string, id: string) =>
+    `${root}alert.${partition}.${dotted(rule)}.${deviceToken(device)}.${id}`,
+  /** Table of the alerts' transitions. */
+  alertsTable: `${prefix}alerts`,
+  /** Core NATS request subject on which the alerters answer for the shards of a fleet that they own. */
+  askSubject: (fleet: Ref) => `${root}ask.${dotted(fleet)}`,
+  /** MQTT user and client id of the alerter, which publishes alerts. */
+  alerterUser: `${installation}_alerter`,
+})
+
 /** All names of one installation. */
 export const namesOf = (installation: string = DEFAULT_INSTALLATION) => {
   const isDefault = installation === DEFAULT_INSTALLATION
@@ -92,6 +125,7 @@ export const namesOf = (installation: string = DEFAULT_INSTALLATION) => {
     `${prefix}${pair(fleet)}_${every}${generation === 1 ? '' : `_g${generation}`}`
   return {
     installation,
+    ...alertNames(installation, prefix, root),
     stream: (fleet: Ref) => `${prefix}fleet_${pair(fleet)}`,
     streamSubjects: (fleet: Ref) => `${root}fleet.${dotted(fleet)}.>`,
     telemetrySubject: (fleet: Ref, shard: number) => `${root}fleet.${dotted(fleet)}.telemetry.${shard}`,

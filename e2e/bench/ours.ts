@@ -42,6 +42,7 @@ const documentOf = (name: string): FleetDocument => {
       timestampUnit: 'Microseconds',
       acceptPastMs: 30 * 86_400_000,
       acceptFutureMs: 300_000,
+      allowedLatenessMs: 0,
     },
     measurements: [
       { name: 'temperature', type: 'Double' },
@@ -49,6 +50,7 @@ const documentOf = (name: string): FleetDocument => {
       { name: 'battery', type: 'Double' },
       { name: 'state', type: 'Symbol' },
     ],
+    offlineAfterMs: 300_000,
     limits: { payloadBytes: 16_384, messagesPerSecond: 100_000 },
     stream: {
       name: names.stream(fleet),

@@ -42,8 +42,15 @@ export const fleetDocument = ({ namespace, name }: Ref, change: Partial<FleetDoc
     topics: { telemetry: [topic('telemetry')], events: [topic('events')], errors: topic('errors') },
     grants: { publish: [topic('telemetry')], subscribe: [topic('commands')] },
     sessions: 1,
-    payload: { timestampField: 'ts', timestampUnit: 'Milliseconds', acceptPastMs: 864e5, acceptFutureMs: 3e5 },
+    payload: {
+      timestampField: 'ts',
+      timestampUnit: 'Milliseconds',
+      acceptPastMs: 864e5,
+      acceptFutureMs: 3e5,
+      allowedLatenessMs: 0,
+    },
     measurements: [{ name: 'temperature', type: 'Double' }],
+    offlineAfterMs: 300_000,
     limits: { payloadBytes: 16_384, messagesPerSecond: 20 },
     stream: {
       name: names.stream({ namespace, name }),

@@ -58,13 +58,20 @@ export const documentOf = ({ namespace, name }: Ref, changes: Partial<FleetDocum
     topics: { telemetry: [topic('telemetry')], events: [topic('events')], errors: topic('errors') },
     grants: { publish: [], subscribe: [] },
     sessions: 1,
-    payload: { timestampField: 'ts', timestampUnit: 'Milliseconds', acceptPastMs: 864e5, acceptFutureMs: 3e5 },
+    payload: {
+      timestampField: 'ts',
+      timestampUnit: 'Milliseconds',
+      acceptPastMs: 864e5,
+      acceptFutureMs: 3e5,
+      allowedLatenessMs: 0,
+    },
     measurements: [
       { name: 'temperature', type: 'Double', minimum: -60, maximum: 100 },
       { name: 'humidity', type: 'Double' },
       { name: 'battery', type: 'Double' },
       { name: 'state', type: 'Symbol' },
     ],
+    offlineAfterMs: 300_000,
     limits: { payloadBytes: 16_384, messagesPerSecond: 1_000_000 },
     stream: {
       name: names.stream({ namespace, name }),

@@ -60,11 +60,18 @@ const documentOf = ({ namespace, name }: Ref, change: FleetChange): FleetDocumen
     topics: { telemetry: [topic('telemetry')], events: [topic('events')], errors: topic('errors') },
     grants: { publish: [], subscribe: [] },
     sessions: 1,
-    payload: { timestampField: 'ts', timestampUnit: 'Milliseconds', acceptPastMs: 864e5, acceptFutureMs: 3e5 },
+    payload: {
+      timestampField: 'ts',
+      timestampUnit: 'Milliseconds',
+      acceptPastMs: 864e5,
+      acceptFutureMs: 3e5,
+      allowedLatenessMs: 0,
+    },
     measurements: [
       { name: 'temperature', type: 'Double' },
       { name: 'door', type: 'Symbol' },
     ],
+    offlineAfterMs: 300_000,
     limits: { payloadBytes: 16_384, messagesPerSecond: 20 },
     stream: {
       name: names.stream({ namespace, name }),

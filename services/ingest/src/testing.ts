@@ -22,6 +22,7 @@ export const fleetDocument = (changes: Partial<FleetDocument> = {}): FleetDocume
     timestampUnit: 'Milliseconds',
     acceptPastMs: 30 * 86_400_000,
     acceptFutureMs: 300_000,
+    allowedLatenessMs: 0,
   },
   measurements: [
     { name: 'temperature', type: 'Double', minimum: -60, maximum: 100 },
@@ -32,6 +33,7 @@ export const fleetDocument = (changes: Partial<FleetDocument> = {}): FleetDocume
     { name: 'open', type: 'Boolean' },
     { name: 'note', type: 'String' },
   ],
+  offlineAfterMs: 300_000,
   limits: { payloadBytes: 16_384, messagesPerSecond: 20 },
   stream: {
     name: 'fleet_coldchain_reefers',

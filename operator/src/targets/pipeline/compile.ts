@@ -40,8 +40,10 @@ export const compile = ({ metadata, spec }: Resource<DeviceFleetSpec>, names: Na
       timestampUnit: spec.payload.timestampUnit,
       acceptPastMs: durationMs(spec.payload.acceptPast),
       acceptFutureMs: durationMs(spec.payload.acceptFuture),
+      allowedLatenessMs: durationMs(spec.payload.allowedLateness),
     },
     measurements: spec.measurements.map(measurementOf),
+    offlineAfterMs: durationMs(spec.offlineAfter),
     limits: { payloadBytes: spec.limits.payloadBytes, messagesPerSecond: spec.limits.messagesPerSecond },
     stream: {
       name: names.stream(metadata),

@@ -34,6 +34,8 @@ export const fleetDocument = z.object({
     timestampUnit: z.enum(['Seconds', 'Milliseconds', 'Microseconds', 'Nanoseconds', 'RFC3339']),
     acceptPastMs: z.number(),
     acceptFutureMs: z.number(),
+    /** How much older than the newest reading of its device a reading may be and still count in rules. */
+    allowedLatenessMs: z.number().default(0),
   }),
   measurements: z.array(
     z.object({
@@ -43,6 +45,8 @@ export const fleetDocument = z.object({
       maximum: z.number().optional(),
     }),
   ),
+  /** Silence after which a device is offline. */
+  offlineAfterMs: z.number().default(300_000),
   limits: z.object({ payloadBytes: z.number().int(), messagesPerSecond: z.number() }),
   stream: z.object({
     name: z.string(),
