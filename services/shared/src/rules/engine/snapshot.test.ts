@@ -93,8 +93,10 @@ test('texts, waiting rows, sketches, detectors and keys of events survive', () =
   assert.deepEqual(second.rowCounts, first.rowCounts)
 })
 
-test('a snapshot of another fleet of the same name is of no use', () => {
+test('a snapshot of another fleet of the same name is of no use, and neither is what is none', () => {
   const first = make(['r-1'], [])
+  for (const bytes of [[], [1, 2, 3], new Array(64).fill(7)])
+    assert.equal(first.restore([Uint8Array.from(bytes)]), false)
   const second = make(['r-1'], [], fleetDocument({ uid: 'fleet-2' }))
   assert.equal(second.restore(first.snapshot()), false)
 })
