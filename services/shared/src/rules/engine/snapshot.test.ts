@@ -100,3 +100,15 @@ test('a snapshot of another fleet of the same name is of no use, and neither is 
   const second = make(['r-1'], [], fleetDocument({ uid: 'fleet-2' }))
   assert.equal(second.restore(first.snapshot()), false)
 })
+
+test('what is pending goes on with the same rule and is dropped with a changed one', () => {
+  const rule = ruleDocument({ when: WARM, forMs: 60_000 })
+  const first = make(['r-1'], [rule])
+  read(first, 'r-1', 1, { temperature: 9 })
+  const pendingOf = (document: RuleDocument): number | undefined => {
+    const second = make(['r-1'], [document])
+    assert.ok(second.restore(first.snapshot()))
+    return second.counts()[0]?.pending
+  }
+  assert.deepEqual([pendingOf(rule), pendingOf({ ...rule, generation: 2 })], [1, 0])
+})
