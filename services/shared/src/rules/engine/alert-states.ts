@@ -1,0 +1,202 @@
+/**
+ * The state of one rule for each device it watches, in the device's own time (µs):
+ *
+ *     inactive → pending   `when` holds
+ *     pending  → firing    it held for `forMicros` and for `forReadings` readings in a row (at once when there is nothing to wait for)
+ *     pending  → inactive  it does not hold
+ *     firing   → resolved  the clear condition held for `keepMicros` without a break; then inactive again
+ *
+ * The clear condition is that `when` is false, or, where there is a `clear`, that `clear` holds and `when` does not. No data is
+ * neither true nor false: it ends what is pending and leaves what is firing. An alert changes at most once per instant, so that
+ * its changes have distinct ids: a second change waits for the next microsecond.
+ */
+import type { AlertState } from '../../alerts/transition.ts'
+import type { Condition } from './ports.ts'
+import { Records } from './records.ts'
+
+export const STATE = { unwatched: 0, inactive: 1, pending: 2, firing: 3 } as const
+
+const NAMES = ['inactive', 'inactive', 'pending', 'firing'] as const satisfies readonly AlertState[]
+const NEVER = Number.POSITIVE_INFINITY
+
+export type Limits = { readonly forMicros: number; readonly forReadings: number; readonly keepMicros: number }
+
+export type Conditions = { readonly when: Condition; readonly clear: Condition | undefined }
+
+/** A change of state. */
+export type Step = {
+  readonly from: AlertState
+  readonly to: AlertState
+  readonly atMicros: number
+  /** On the way to and from firing. */
+  readonly firingSince: number | undefined
+}
+
+/** A record: a cache line of 64 bytes. */
+const WHAT = 0
+/** When `when` began to hold, or when the alert began to fire. */
+const SINCE = 1
+/** While firing: since when the clear condition holds; NaN when it does not. */
+const CLEARING = 2
+const CHANGED = 3
+/** Readings in a row that `when` held for. */
+const STREAK = 4
+/** 1 where a change waits for the next instant. */
+const WAITS = 5
+const DUE = 6
+const BLANK = [STATE.unwatched, 0, Number.NaN, Number.NEGATIVE_INFINITY, 0, 0, Number.NEGATIVE_INFINITY, 0]
+
+export class AlertStates {
+  limits: Limits
+  /** Devices by what their alert is. */
+  firing = 0
+  pending = 0
+  readonly #records = new Records(BLANK)
+
+  constructor(limits: Limits) {
+    this.limits = limits
+  }
+
+  of(device: number): number {
+    return this.#records.has(device) ? this.#get(device, WHAT) : STATE.unwatched
+  }
+
+  watch(device: number): void {
+    if (this.of(device) !== STATE.unwatched) return
+    this.#records.clear(device)
+    this.#set(device, WHAT, STATE.inactive)
+  }
+
+  /**
+   * When time alone changes something: a whole number is the instant (infinite for never), and t + ½ says no more than that it is after
+   * t, the last judgement. An instant is to be known before another rule's judgement moves the windows that both share.
+   */
+  due(device: number): number {
+    return this.#records.has(device) ? this.#get(device, DUE) : Number.NEGATIVE_INFINITY
+  }
+
+  setDue(device: number, due: number): void {
+    this.#set(device, DUE, due)
+  }
+
+  /** Judges a device at `now`; `isReading` when a reading of its own is why. */
+  judge(device: number, now: number, isReading: boolean, { when, clear }: Conditions): Step | undefined {
+    const holds = when(device)
+    if (this.#get(device, WAITS) !== 0) this.#set(device, WAITS, 0)
+    const state = this.#get(device, WHAT)
+    if (state === STATE.firing) {
+      const clears = clear ? clear(device) === true && holds !== true : holds === false
+      return this.#judgeFiring(device, now, clears)
+    }
+    if (holds === true) return this.#judgeHolding(device, now, isReading)
+    return state === STATE.pending ? this.#change(device, STATE.inactive, now) : undefined
+  }
+
+  /** The first time, not before `from`, at which time alone changes the state; infinite for never. */
+  deadline(device: number, from: number): number {
+    return Math.max(from, this.#deadline(device))
+  }
+
+  /** Takes the device from the rule at `now`: what fires is resolved. */
+  drop(device: number, now: number): Step | undefined {
+    const at = Math.max(now, this.#get(device, CHANGED) + 1)
+    const step = this.of(device) === STATE.firing ? this.#change(device, STATE.inactive, at) : undefined
+    this.#enter(device, STATE.unwatched)
+    this.#records.clear(device)
+    return step
+  }
+
+  /** Drops what is pending, and all that time alone would do: the rule is another now. */
+  renew(device: number): void {
+    if (this.of(device) === STATE.unwatched) return
+    if (this.of(device) === STATE.pending) this.#enter(device, STATE.inactive)
+    this.#set(device, CLEARING, Number.NaN)
+    this.#set(device, WAITS, 0)
+    this.#set(device, DUE, Number.NEGATIVE_INFINITY)
+  }
+
+  get bytes(): number {
+    return this.#records.cells.byteLength
+  }
+
+  save(device: number): Float64Array {
+    return this.#records.record(device)
+  }
+
+  load(device: number, record: Float64Array): void {
+    if (record.length !== BLANK.length) return
+    this.#enter(device, record[WHAT] as number)
+    this.#records.record(device).set(record)
+  }
+
+  /** When the alert began to fire. */
+  firingSince(device: number): number {
+    return this.#get(device, SINCE)
+  }
+
+  #get(device: number, what: number): number {
+    return this.#records.cells[device * BLANK.length + what] as number
+  }
+
+  #set(device: number, what: number, value: number): void {
+    const at = this.#records.at(device) + what
+    this.#records.cells[at] = value
+  }
+
+  #isLong(device: number): boolean {
+    return this.#get(device, STREAK) >= this.limits.forReadings
+  }
+
+  #deadline(device: number): number {
+    if (this.#get(device, WAITS) !== 0) return this.#get(device, CHANGED) + 1
+    const state = this.of(device)
+    if (state === STATE.pending && this.#isLong(device)) return this.#get(device, SINCE) + this.limits.forMicros
+    const clearing = this.#get(device, CLEARING)
+    return state === STATE.firing && !Number.isNaN(clearing) ? clearing + this.limits.keepMicros : NEVER
+  }
+
+  #judgeHolding(device: number, now: number, isReading: boolean): Step | undefined {
+    const isNew = this.of(device) === STATE.inactive
+    if (isNew) {
+      this.#set(device, SINCE, now)
+      this.#set(device, STREAK, 1)
+    } else if (isReading) this.#set(device, STREAK, this.#get(device, STREAK) + 1)
+    const isLong = this.#isLong(device) && now - this.#get(device, SINCE) >= this.limits.forMicros
+    if (isLong) return this.#change(device, STATE.firing, now)
+    return isNew ? this.#change(device, STATE.pending, now) : undefined
+  }
+
+  #judgeFiring(device: number, now: number, clears: boolean): Step | undefined {
+    if (!clears) {
+      this.#set(device, CLEARING, Number.NaN)
+      return undefined
+    }
+    if (Number.isNaN(this.#get(device, CLEARING))) this.#set(device, CLEARING, now)
+    if (now - this.#get(device, CLEARING) < this.limits.keepMicros) return undefined
+    return this.#change(device, STATE.inactive, now)
+  }
+
+  #change(device: number, to: number, now: number): Step | undefined {
+    const changed = this.#get(device, CHANGED)
+    if (changed === now) {
+      this.#set(device, WAITS, 1)
+      return undefined
+    }
+    const atMicros = Math.max(now, changed + 1)
+    const from = this.of(device)
+    const ends = from === STATE.firing
+    const firingSince = ends ? this.#get(device, SINCE) : to === STATE.firing ? atMicros : undefined
+    this.#set(device, CHANGED, atMicros)
+    this.#set(device, CLEARING, Number.NaN)
+    if (to === STATE.firing) this.#set(device, SINCE, atMicros)
+    this.#enter(device, to)
+    return { from: NAMES[from] as AlertState, to: ends ? 'resolved' : (NAMES[to] as AlertState), atMicros, firingSince }
+  }
+
+  #enter(device: number, state: number): void {
+    const was = this.of(device)
+    this.firing += Number(state === STATE.firing) - Number(was === STATE.firing)
+    this.pending += Number(state === STATE.pending) - Number(was === STATE.pending)
+    this.#set(device, WHAT, state)
+  }
+}
