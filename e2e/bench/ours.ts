@@ -11,6 +11,7 @@ import { sessionPassword } from '@fleetloom/shared/broker/session-password'
 import { connectNats, type Nats } from '@fleetloom/shared/nats'
 import { appliedDocument } from '@fleetloom/shared/pipeline/applied-document'
 import type { FleetDocument } from '@fleetloom/shared/pipeline/fleet-document'
+import { fleetDocumentOf } from '@fleetloom/shared/pipeline/testing'
 import { AckPolicy, DiscardPolicy } from '@nats-io/jetstream'
 import { nanos } from '@nats-io/nats-core'
 import { type Child, startChild } from '../kit/child.ts'
@@ -22,47 +23,26 @@ import { ROOT } from '../tools/paths.ts'
 import { type Bench, type Contender, columnsSql, topicOf } from './contender.ts'
 
 const names = namesOf()
-const SHARDS = [0, 1, 2, 3]
 
-const documentOf = (name: string): FleetDocument => {
-  const fleet = { namespace: 'bench', name }
-  return {
-    version: '1.0',
-    installation: names.installation,
-    ...fleet,
-    uid: randomBytes(8).toString('hex'),
-    generation: 1,
-    phase: 'Active',
-    authentication: 'Password',
-    topics: { telemetry: [topicOf('{device}')], events: [], errors: 'bench/{device}/errors' },
-    grants: { publish: [topicOf('{device}')], subscribe: [] },
-    sessions: 1,
-    payload: {
-      timestampField: 'ts',
-      timestampUnit: 'Microseconds',
-      acceptPastMs: 30 * 86_400_000,
-      acceptFutureMs: 300_000,
-      allowedLatenessMs: 0,
+const documentOf = (name: string): FleetDocument =>
+  fleetDocumentOf(
+    { namespace: 'bench', name },
+    {
+      uid: randomBytes(8).toString('hex'),
+      topics: { telemetry: [topicOf('{device}')], events: [], errors: 'bench/{device}/errors' },
+      grants: { publish: [topicOf('{device}')], subscribe: [] },
+      payload: { timestampUnit: 'Microseconds' },
+      measurements: [
+        { name: 'temperature', type: 'Double' },
+        { name: 'humidity', type: 'Double' },
+        { name: 'battery', type: 'Double' },
+        { name: 'state', type: 'Symbol' },
+      ],
+      limits: { payloadBytes: 16_384, messagesPerSecond: 100_000 },
+      stream: { maxBytes: 256 * 1024 ** 2 },
+      writer: { batchRows: 10_000, flushIntervalMs: 500 },
     },
-    measurements: [
-      { name: 'temperature', type: 'Double' },
-      { name: 'humidity', type: 'Double' },
-      { name: 'battery', type: 'Double' },
-      { name: 'state', type: 'Symbol' },
-    ],
-    offlineAfterMs: 300_000,
-    limits: { payloadBytes: 16_384, messagesPerSecond: 100_000 },
-    stream: {
-      name: names.stream(fleet),
-      telemetrySubjects: SHARDS.map((shard) => names.telemetrySubject(fleet, shard)),
-      eventsSubject: names.eventsSubject(fleet),
-      maxBytes: 256 * 1024 ** 2,
-      keepMs: 86_400_000,
-    },
-    table: names.table(fleet),
-    writer: { batchRows: 10_000, flushIntervalMs: 500 },
-  }
-}
+  )
 
 const makeStream = async ({ jsm }: Nats, document: FleetDocument): Promise<void> => {
   const { stream } = document

@@ -6,6 +6,7 @@ import type { Broker } from '@fleetloom/shared/broker/broker'
 import { connectMosquitto } from '@fleetloom/shared/broker/mosquitto/mosquitto'
 import { connectNats, type Nats } from '@fleetloom/shared/nats'
 import type { FleetDocument } from '@fleetloom/shared/pipeline/fleet-document'
+import { fleetDocumentOf } from '@fleetloom/shared/pipeline/testing'
 import { createLogger } from '@fleetloom/shared/process/logger'
 import { type Child, startChild } from '../kit/child.ts'
 import { type MosquittoServer, startMosquitto } from '../kit/mosquitto.ts'
@@ -28,41 +29,10 @@ export const testBroker = ({ url, admins }: MosquittoServer): Broker =>
   })
 
 /** A fleet whose devices may publish telemetry and hear commands. */
-export const fleetDocument = ({ namespace, name }: Ref, change: Partial<FleetDocument> = {}): FleetDocument => {
-  const topic = (last: string) => `fleets/${namespace}/${name}/{device}/${last}`
-  return {
-    version: '1.0',
-    installation: 'fleetloom',
-    namespace,
-    name,
-    uid: `uid-${name}`,
-    generation: 1,
-    phase: 'Active',
-    authentication: 'Password',
-    topics: { telemetry: [topic('telemetry')], events: [topic('events')], errors: topic('errors') },
-    grants: { publish: [topic('telemetry')], subscribe: [topic('commands')] },
-    sessions: 1,
-    payload: {
-      timestampField: 'ts',
-      timestampUnit: 'Milliseconds',
-      acceptPastMs: 864e5,
-      acceptFutureMs: 3e5,
-      allowedLatenessMs: 0,
-    },
-    measurements: [{ name: 'temperature', type: 'Double' }],
-    offlineAfterMs: 300_000,
-    limits: { payloadBytes: 16_384, messagesPerSecond: 20 },
-    stream: {
-      name: names.stream({ namespace, name }),
-      telemetrySubjects: [0, 1, 2, 3].map((shard) => names.telemetrySubject({ namespace, name }, shard)),
-      eventsSubject: names.eventsSubject({ namespace, name }),
-      maxBytes: 64 * 1024 ** 2,
-      keepMs: 864e5,
-    },
-    table: names.table({ namespace, name }),
-    writer: { batchRows: 1000, flushIntervalMs: 500 },
-    ...change,
-  }
+export const fleetDocument = (fleet: Ref, change: Partial<FleetDocument> = {}): FleetDocument => {
+  const topic = (last: string) => `fleets/${fleet.namespace}/${fleet.name}/{device}/${last}`
+  const grants = { publish: [topic('telemetry')], subscribe: [topic('commands')] }
+  return fleetDocumentOf(fleet, { grants, ...change })
 }
 
 type Send = {

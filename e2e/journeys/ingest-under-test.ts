@@ -10,6 +10,7 @@ import { connectNats, type Nats } from '@fleetloom/shared/nats'
 import { type AppliedDocument, appliedDocument } from '@fleetloom/shared/pipeline/applied-document'
 import { type BatchInfo, batchInfo } from '@fleetloom/shared/pipeline/batch'
 import type { FleetDocument } from '@fleetloom/shared/pipeline/fleet-document'
+import { fleetDocumentOf } from '@fleetloom/shared/pipeline/testing'
 import { createLogger } from '@fleetloom/shared/process/logger'
 import { DiscardPolicy } from '@nats-io/jetstream'
 import { type Child, startChild } from '../kit/child.ts'
@@ -44,47 +45,19 @@ export type IngestUnderTest = AsyncDisposable & {
   untilSubscribed(document: FleetDocument): Promise<void>
 }
 
-export const documentOf = ({ namespace, name }: Ref, changes: Partial<FleetDocument> = {}): FleetDocument => {
-  const topic = (last: string) => `fleets/${namespace}/${name}/{device}/${last}`
-  return {
-    version: '1.0',
-    installation: 'fleetloom',
-    namespace,
-    name,
-    uid: `uid-${name}`,
-    generation: 1,
-    phase: 'Active',
-    authentication: 'Password',
-    topics: { telemetry: [topic('telemetry')], events: [topic('events')], errors: topic('errors') },
-    grants: { publish: [], subscribe: [] },
-    sessions: 1,
-    payload: {
-      timestampField: 'ts',
-      timestampUnit: 'Milliseconds',
-      acceptPastMs: 864e5,
-      acceptFutureMs: 3e5,
-      allowedLatenessMs: 0,
-    },
+export const documentOf = (fleet: Ref, changes: Partial<FleetDocument> = {}): FleetDocument =>
+  fleetDocumentOf(fleet, {
     measurements: [
       { name: 'temperature', type: 'Double', minimum: -60, maximum: 100 },
       { name: 'humidity', type: 'Double' },
       { name: 'battery', type: 'Double' },
       { name: 'state', type: 'Symbol' },
     ],
-    offlineAfterMs: 300_000,
+    payload: { acceptPastMs: 86_400_000 },
     limits: { payloadBytes: 16_384, messagesPerSecond: 1_000_000 },
-    stream: {
-      name: names.stream({ namespace, name }),
-      telemetrySubjects: [0, 1, 2, 3].map((shard) => names.telemetrySubject({ namespace, name }, shard)),
-      eventsSubject: names.eventsSubject({ namespace, name }),
-      maxBytes: 512 * 1024 ** 2,
-      keepMs: 864e5,
-    },
-    table: names.table({ namespace, name }),
-    writer: { batchRows: 10_000, flushIntervalMs: 100 },
+    stream: { maxBytes: 512 * 1024 ** 2 },
     ...changes,
-  }
-}
+  })
 
 const makeStream = async ({ jsm }: Nats, { stream, namespace, name }: FleetDocument): Promise<void> => {
   await jsm.streams.add({

@@ -7,6 +7,7 @@ import { connectNats, type Nats } from '@fleetloom/shared/nats'
 import { type AppliedDocument, appliedDocument } from '@fleetloom/shared/pipeline/applied-document'
 import { type BatchInfo, batchHeaders } from '@fleetloom/shared/pipeline/batch'
 import type { FleetDocument } from '@fleetloom/shared/pipeline/fleet-document'
+import { fleetDocumentOf } from '@fleetloom/shared/pipeline/testing'
 import { AckPolicy, DiscardPolicy } from '@nats-io/jetstream'
 import { nanos } from '@nats-io/nats-core'
 import { type Child, startChild } from '../kit/child.ts'
@@ -46,44 +47,16 @@ export type FleetChange = {
   readonly noDocument?: boolean
 }
 
-const documentOf = ({ namespace, name }: Ref, change: FleetChange): FleetDocument => {
-  const topic = (last: string) => `fleets/${namespace}/${name}/{device}/${last}`
-  return {
-    version: '1.0',
-    installation: 'fleetloom',
-    namespace,
-    name,
-    uid: `uid-${name}`,
-    generation: 1,
-    phase: 'Active',
-    authentication: 'Password',
-    topics: { telemetry: [topic('telemetry')], events: [topic('events')], errors: topic('errors') },
-    grants: { publish: [], subscribe: [] },
-    sessions: 1,
-    payload: {
-      timestampField: 'ts',
-      timestampUnit: 'Milliseconds',
-      acceptPastMs: 864e5,
-      acceptFutureMs: 3e5,
-      allowedLatenessMs: 0,
-    },
+const documentOf = (fleet: Ref, { maxBytes, keepMs, writer }: FleetChange): FleetDocument =>
+  fleetDocumentOf(fleet, {
     measurements: [
       { name: 'temperature', type: 'Double' },
       { name: 'door', type: 'Symbol' },
     ],
-    offlineAfterMs: 300_000,
-    limits: { payloadBytes: 16_384, messagesPerSecond: 20 },
-    stream: {
-      name: names.stream({ namespace, name }),
-      telemetrySubjects: [names.telemetrySubject({ namespace, name }, 0)],
-      eventsSubject: names.eventsSubject({ namespace, name }),
-      maxBytes: change.maxBytes ?? 64 * 1024 ** 2,
-      keepMs: change.keepMs ?? 864e5,
-    },
-    table: names.table({ namespace, name }),
-    writer: change.writer ?? { batchRows: 10_000, flushIntervalMs: 100 },
-  }
-}
+    shards: 1,
+    stream: { ...(maxBytes !== undefined && { maxBytes }), ...(keepMs !== undefined && { keepMs }) },
+    ...(writer && { writer }),
+  })
 
 /** As the operator makes it; a crashed writer's messages are delivered again after `ack_wait`. */
 export const WRITER_CONSUMER_CONFIG = {

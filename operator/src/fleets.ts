@@ -26,8 +26,6 @@ import { ensurePlatform } from './targets/stream/platform.ts'
 
 type Context = ProcessContext<Config>
 
-export const readSecret = async (file: string): Promise<string> => (await readFile(file, 'utf8')).trim()
-
 /** What no single fleet owns: buckets, dead letters, the broker's defaults. What is away is tried again at the next resync. */
 export const ensureSurroundings = async ({ nats, broker, names, log }: Surroundings): Promise<void> => {
   const work = [() => ensurePlatform(nats, names), () => broker.secureDefaults()]

@@ -1,8 +1,8 @@
 /** NATS as every service uses it: a connection that never gives up, JetStream, and the KV buckets. */
-import { readFile } from 'node:fs/promises'
 import { type JetStreamClient, type JetStreamManager, jetstream, jetstreamManager } from '@nats-io/jetstream'
 import { type KV, Kvm } from '@nats-io/kv'
 import { connect, type NatsConnection } from '@nats-io/transport-node'
+import { readSecret } from './process/read-secret.ts'
 
 export type NatsSettings = {
   readonly natsUrl: string
@@ -24,7 +24,7 @@ const BUCKET_BYTES = 64 * 1024 * 1024
 
 const credentials = async ({ natsUser, natsPasswordFile }: NatsSettings) => {
   if (natsUser === undefined) return {}
-  const pass = natsPasswordFile === undefined ? '' : (await readFile(natsPasswordFile, 'utf8')).trim()
+  const pass = natsPasswordFile === undefined ? '' : await readSecret(natsPasswordFile)
   return { user: natsUser, pass }
 }
 

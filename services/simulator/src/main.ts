@@ -1,5 +1,5 @@
-import { readFile } from 'node:fs/promises'
 import { processRoutes, serveHttp } from '@fleetloom/shared/process/http'
+import { readSecret } from '@fleetloom/shared/process/read-secret'
 import { runProcess } from '@fleetloom/shared/process/run'
 import { simulatorConfig } from './config.ts'
 import type { Outbox } from './device/outbox.ts'
@@ -15,7 +15,7 @@ await runProcess({
     'Plays devices: weather stations and cities from real recordings, and this very machine. Registers them over the api.',
   config: simulatorConfig,
   start: async ({ config, log, registry, stack, fail }) => {
-    const apiKey = (await readFile(config.apiKeyFile, 'utf8')).trim()
+    const apiKey = await readSecret(config.apiKeyFile)
     const secrets = await Secrets.open(config.stateFile)
     const shows = await Promise.all([...new Set(config.shows)].map((name) => SHOWS[name](config)))
     const stopping = new AbortController()

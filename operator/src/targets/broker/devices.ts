@@ -5,6 +5,7 @@
  */
 import { deviceOfUser, deviceUser, label } from '@fleetloom/crds/names'
 import type { Account, Broker } from '@fleetloom/shared/broker/broker'
+import { chunksOf } from '@fleetloom/shared/chunks-of'
 import type { FleetDocument } from '@fleetloom/shared/pipeline/fleet-document'
 import { deviceAccount } from '@fleetloom/shared/registry/device-account'
 import { type DeviceRecord, mayConnect } from '@fleetloom/shared/registry/device-record'
@@ -77,9 +78,6 @@ const applyOne = async (deps: Deps, change: AccountChange): Promise<boolean> => 
   return true
 }
 
-const chunks = <T>(all: readonly T[], size: number): T[][] =>
-  Array.from({ length: Math.ceil(all.length / size) }, (_, i) => all.slice(i * size, (i + 1) * size))
-
 /** Brings the accounts of the fleet's devices to what `document` grants. */
 export const convergeDevices = async <Spec>(deps: Deps, work: Work<Spec>, document: FleetDocument): Promise<void> => {
   const records = deps.devices.of(document)
@@ -93,7 +91,7 @@ export const convergeDevices = async <Spec>(deps: Deps, work: Work<Spec>, docume
   const canCreate = ({ username }: AccountChange) => restorable.has(username)
   const planned = planAccounts(wanted, have).filter((change) => change.action !== 'create' || canCreate(change))
   const acls = planned.filter(({ action }) => action === 'set-acl')
-  for (const some of chunks(acls, CHUNK)) {
+  for (const some of chunksOf(acls, CHUNK)) {
     const current = await Promise.all(some.map((change) => isCurrent(deps, change)))
     const chunk = some.filter((_, i) => current[i])
     if (chunk.length === 0) continue
@@ -115,7 +113,7 @@ const restoreAll = async <Spec>(
   creates: readonly AccountChange[],
 ): Promise<void> => {
   const errors: string[] = []
-  for (const chunk of chunks(creates, RESTORE_CHUNK)) {
+  for (const chunk of chunksOf(creates, RESTORE_CHUNK)) {
     const { made, error } = await restoreSome(deps, document, chunk)
     if (made.length > 0) await report(work, 'BrokerReady', 'broker', made)
     if (error !== undefined) errors.push(error)

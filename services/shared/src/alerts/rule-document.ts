@@ -7,7 +7,7 @@ import { z } from 'zod'
 
 export const RULE_DOCUMENT_MAJOR = 1
 
-/** A secret under the platform's key: see `seal.ts`. */
+/** A secret under the platform key: AES-256-GCM, base64url; the id says under which key. */
 export const sealed = z.object({ keyId: z.string(), nonce: z.string(), text: z.string() })
 
 /** Who hears of an alert. */

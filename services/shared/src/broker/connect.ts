@@ -2,10 +2,10 @@
  * Which broker a process administers accounts on, by its configuration: one set of fields and one function for the
  * operator and the api.
  */
-import { readFile } from 'node:fs/promises'
 import { z } from 'zod'
 import { ConfigError, envName, holdsNoPassword } from '../process/config.ts'
 import type { Logger } from '../process/logger.ts'
+import { readSecret } from '../process/read-secret.ts'
 import type { Broker } from './broker.ts'
 import { connectEmqx } from './emqx/emqx.ts'
 import { DEFAULT_LIMITS, type Limits } from './emqx/limits.ts'
@@ -72,8 +72,6 @@ export const limitsOf = (
   sessionExpiry: config.emqxSessionExpiry,
   messagesRate: config.emqxMessagesRate,
 })
-
-const readSecret = async (file: string): Promise<string> => (await readFile(file, 'utf8')).trim()
 
 /** @throws ConfigError naming the variables that the chosen broker needs and that are not set. */
 const need = <Key extends keyof Config & string>(config: Config, keys: readonly Key[]): Record<Key, string> => {

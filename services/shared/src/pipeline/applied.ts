@@ -56,6 +56,7 @@ export const createAppliedReporter = (options: {
       options.log.debug(`bucket not reachable: ${messageOf(error)}`)
     }
   }
+  void look()
   const timers = [setInterval(() => void flush(), INTERVAL_MS / 4), setInterval(() => void look(), LOOK_MS)]
   return {
     report: (key, state) => {

@@ -2,10 +2,10 @@
  * QuestDB over HTTP, as the writer needs it: rows that are already line protocol go to `/write` as they are, over
  * connections that are kept open. The pieces are copied into one: cheaper than a write to the socket for each, many being small.
  */
-import { readFile } from 'node:fs/promises'
 import http from 'node:http'
 import https from 'node:https'
 import { messageOf } from '@fleetloom/shared/process/logger'
+import { readSecret } from '@fleetloom/shared/process/read-secret'
 import { type Answer, answerOf, type Target } from './answer.ts'
 
 export type QuestdbSettings = {
@@ -58,7 +58,7 @@ const send = (url: URL, options: https.RequestOptions, body: Uint8Array): Promis
 
 const basicAuth = async ({ questdbUser, questdbPasswordFile }: QuestdbSettings): Promise<Record<string, string>> => {
   if (questdbUser === undefined) return {}
-  const password = questdbPasswordFile === undefined ? '' : (await readFile(questdbPasswordFile, 'utf8')).trim()
+  const password = questdbPasswordFile === undefined ? '' : await readSecret(questdbPasswordFile)
   return { authorization: `Basic ${Buffer.from(`${questdbUser}:${password}`).toString('base64')}` }
 }
 

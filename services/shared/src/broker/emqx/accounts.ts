@@ -4,14 +4,16 @@
  *
  * The order of the steps leaves no moment in which somebody may do more than before and after. Making: ban if it is to be
  * disabled, rules, then the user. Removing: rights, sessions with all that they subscribed, user, sessions once more, and
- * last the record with the mark, so that what a crash leaves has no rights and is still ours to remove. Taking rights away is written twice, first with a note, so that a crash before
- * live subscriptions were ended shows as drift.
+ * last the record with the mark, so that what a crash leaves has no rights and is still ours to remove. Taking rights away
+ * is written twice, first with a note, so that a crash before live subscriptions were ended shows as drift.
  */
+
+import { chunksOf } from '../../chunks-of.ts'
 import { type Account, type AccountResult, type Acl, ForeignAccount, type NewAccount } from '../broker.ts'
 import { accountFault, accountsOf, type Held, hashFault, hashOf, isForeign, isWhole, rowOf } from './account.ts'
 import * as api from './api.ts'
 import { Bans } from './bans.ts'
-import { bisect, chunksOf, chunksOfBytes, mapSome } from './bulk.ts'
+import { bisect, chunksOfBytes, mapSome } from './bulk.ts'
 import { Chunk } from './chunk.ts'
 import { type Granted, isRefusal, Records } from './records.ts'
 import type { Rest } from './rest.ts'

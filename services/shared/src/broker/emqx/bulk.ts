@@ -42,10 +42,6 @@ export const mapSome = async <T, R>(items: readonly T[], size: number, work: (it
   return results
 }
 
-/** Parts of at most `size` items. */
-export const chunksOf = <T>(items: readonly T[], size: number): T[][] =>
-  Array.from({ length: Math.ceil(items.length / size) }, (_, i) => items.slice(i * size, (i + 1) * size))
-
 /** Parts whose JSON has at most `bytes` bytes; an item that is larger alone is a part of its own. */
 export const chunksOfBytes = <T>(items: readonly T[], bytes: number): T[][] => {
   const chunks: T[][] = []

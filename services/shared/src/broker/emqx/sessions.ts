@@ -1,9 +1,10 @@
 /** Live and kept sessions of our accounts: ending them, and ending only the subscriptions that an account may no longer have. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { deviceOfUser } from '@fleetloom/crds/names'
+import { chunksOf } from '../../chunks-of.ts'
 import type { Acl } from '../broker.ts'
 import { clearCache, kick, MAX_QUERY_NAMES, type Session, sessionsOf, subscriptionsOf, unsubscribe } from './api.ts'
-import { chunksOf, mapSome } from './bulk.ts'
+import { mapSome } from './bulk.ts'
 import { BrokerRefused, type Rest } from './rest.ts'
 import { isSubscribable } from './rules.ts'
 

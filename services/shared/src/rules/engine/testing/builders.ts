@@ -1,6 +1,7 @@
 /** Builders for tests: a fleet, rules in a language of their own, and the body of a message. */
 import type { RuleDocument } from '../../../alerts/rule-document.ts'
 import type { FleetDocument } from '../../../pipeline/fleet-document.ts'
+import { fleetDocumentOf } from '../../../pipeline/testing.ts'
 import type { Need, Reader, Value } from '../../need.ts'
 import type { Compile, Detector, Ports } from '../ports.ts'
 
@@ -100,35 +101,22 @@ export const ports: Ports = {
     template.replace('{{ device }}', device).replace('{{ value }}', String(value)),
 }
 
-export const fleetDocument = (changes: Partial<FleetDocument> = {}): FleetDocument => ({
-  version: '1.0',
-  installation: 'fleetloom',
-  namespace: 'cold',
-  name: 'reefers',
-  uid: 'fleet-1',
-  generation: 1,
-  phase: 'Active',
-  authentication: 'Password',
-  topics: { telemetry: [], events: [], errors: '' },
-  grants: { publish: [], subscribe: [] },
-  sessions: 1,
-  payload: {
-    ...{ timestampField: 'ts', timestampUnit: 'Milliseconds', acceptPastMs: 86_400_000 },
-    ...{ acceptFutureMs: 300_000, allowedLatenessMs: 0 },
-  },
-  measurements: [
-    { name: 'temperature', type: 'Double' },
-    { name: 'humidity', type: 'Double' },
-    { name: 'door', type: 'Symbol' },
-    { name: 'open', type: 'Boolean' },
-  ],
-  offlineAfterMs: 30_000,
-  limits: { payloadBytes: 16_384, messagesPerSecond: 20 },
-  stream: { name: 's', telemetrySubjects: ['t.0'], eventsSubject: 'e', maxBytes: 1, keepMs: 1 },
-  table: 'cold_reefers',
-  writer: { batchRows: 1, flushIntervalMs: 1 },
-  ...changes,
-})
+export const fleetDocument = (changes: Partial<FleetDocument> = {}): FleetDocument =>
+  fleetDocumentOf(
+    { namespace: 'cold', name: 'reefers' },
+    {
+      uid: 'fleet-1',
+      shards: 1,
+      measurements: [
+        { name: 'temperature', type: 'Double' },
+        { name: 'humidity', type: 'Double' },
+        { name: 'door', type: 'Symbol' },
+        { name: 'open', type: 'Boolean' },
+      ],
+      offlineAfterMs: 30_000,
+      ...changes,
+    },
+  )
 
 /** A fleet that lets readings be late. */
 export const lateFleet = (allowedLatenessMs: number, changes: Partial<FleetDocument> = {}): FleetDocument => {
