@@ -7,7 +7,9 @@ import { until } from '../kit/until.ts'
 import {
   type CertificatesUnderTest,
   NOT_AUTHORIZED,
+  type Problem,
   reading,
+  SHEDS,
   startCertificates,
   TRUCKS,
   telemetry,
@@ -77,6 +79,23 @@ test('who slips in with a revoked certificate before the broker has the list get
   assert.equal(await under.isLetIn(first), false)
 })
 
+test('who slips in with the certificate of a removed device has no part in the password device of the same id', async () => {
+  const login = await under.registerAndEnrol('t-pass')
+  await under.platform.crl?.kill()
+  await under.send('DELETE', `${TRUCKS}/t-pass`)
+  await using thief = await under.connect(login)
+  const early = await under.send<Problem>('POST', SHEDS, { device: 't-pass' })
+  assert.deepEqual([early.status, early.headers.has('retry-after')], [409, true], early.body.detail)
+  await under.platform.crl?.start()
+  await under.untilRefused(login)
+  assert.equal(thief.client.connected, true, 'a new list ends no session')
+  await until(async () => (await under.send('POST', SHEDS, { device: 't-pass' })).status === 201, {
+    what: 'the device to be registered with a password',
+  })
+  await endsWithin2s(thief.closed)
+  assert.equal(await under.isLetIn(login), false)
+})
+
 test('a disabled device is thrown out and refused, and let in again once it is enabled', async () => {
   const login = await under.registerAndEnrol('t-dis')
   await using device = await under.connect(login)
@@ -102,4 +121,17 @@ test('a removed device is refused, also after its id is registered anew in anoth
     what: 'the rights of the new fleet',
   })
   assert.equal(await publishCode(other.client, telemetry('t-gone'), reading(1)), NOT_AUTHORIZED)
+})
+
+test('an api that is cut off from the registry gives no list, and brokers go on with the one they have', async () => {
+  const [good, bad] = [await under.registerAndEnrol('t-cut'), await under.registerAndEnrol('t-cut-rev')]
+  await under.send('POST', `${TRUCKS}/t-cut-rev/certificate/revoke`)
+  await under.untilRefused(bad)
+  const askForList = async () => (await fetch(`${under.platform.api.url}/v1/device-ca/crl`)).status
+  await under.platform.nats.kill()
+  await until(async () => (await askForList()) === 503, { what: 'the list to be withheld', deadlineMs: 15_000 })
+  assert.deepEqual([await under.isLetIn(good), await under.isLetIn(bad)], [true, false])
+  await under.platform.nats.start()
+  await until(async () => (await askForList()) === 200, { what: 'the list to be given again', deadlineMs: 30_000 })
+  assert.deepEqual([await under.isLetIn(good), await under.isLetIn(bad)], [true, false])
 })

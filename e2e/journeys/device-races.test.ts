@@ -43,7 +43,7 @@ const replica = (method: 'put' | 'setAcl', meanwhile: () => Promise<unknown>): P
     return broker[method](accounts)
   }
   const accounts = new DeviceAccounts({ registry, fleets, broker: { ...broker, [method]: write } })
-  return new Provisioning({ registry, fleets, accounts, log: quiet })
+  return new Provisioning({ registry, fleets, accounts, log: quiet, listDelayMs: 0, now: () => new Date() })
 }
 
 const register = async (device: string) =>

@@ -45,7 +45,7 @@ const appWith = (parts: Partial<AppParts> = {}, metrics = new Metrics()) =>
     fleets: untouched,
     provisioning: untouched,
     certificates: untouched,
-    revocation: { ca: undefined, refused: untouched, now: () => new Date() },
+    revocation: { ca: undefined, refused: untouched, isCurrent: () => true, now: () => new Date() },
     letters: untouched,
     replay: untouched,
     checks: { nats: async () => undefined },

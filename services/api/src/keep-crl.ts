@@ -5,7 +5,7 @@ import { commonConfig } from '@fleetloom/shared/process/config'
 import { processRoutes, serveHttp } from '@fleetloom/shared/process/http'
 import { runProcess } from '@fleetloom/shared/process/run'
 import { z } from 'zod'
-import { keepListFile } from './certificates/list-file.ts'
+import { hangUp, keepListFile } from './certificates/list-file.ts'
 
 const crlConfig = z.object({
   ...commonConfig,
@@ -15,11 +15,6 @@ const crlConfig = z.object({
   brokerPidFile: z.string().describe("the broker's pid_file; it is sent SIGHUP when the list is new"),
   crlEveryMs: z.coerce.number().int().min(100).max(3_600_000).default(1_000).describe('pause between two looks'),
 })
-
-/** @throws when there is no such process: the broker reads the file when it starts. */
-const hangUp = async (pidFile: string): Promise<void> => {
-  process.kill(Number((await readFile(pidFile, 'utf8')).trim()), 'SIGHUP')
-}
 
 await runProcess({
   name: 'fleetloom-crl',

@@ -3,7 +3,7 @@ import { connectBroker } from '@fleetloom/shared/broker/connect'
 import { connectNats } from '@fleetloom/shared/nats'
 import { runProcess } from '@fleetloom/shared/process/run'
 import { followDevices } from '@fleetloom/shared/registry/follow'
-import { Registry } from '@fleetloom/shared/registry/registry'
+import { type Entry, Registry } from '@fleetloom/shared/registry/registry'
 import { createApp } from './app.ts'
 import { openDeviceCa } from './certificates/open.ts'
 import { RefusedCertificates } from './certificates/refused.ts'
@@ -35,17 +35,18 @@ await runProcess({
     const letters = new Letters(nats.jsm, names)
     const ca = await openDeviceCa(config)
     const refused = new RefusedCertificates()
-    stack.use(await followDevices({ kv: devices, log, onDevice: ({ record }) => refused.put(record) }))
-    const now = () => new Date()
+    const onDevice = ({ record }: Entry) => refused.put(record)
+    const following = stack.use(await followDevices({ kv: devices, log, onDevice }))
+    const delay = { listDelayMs: config.deviceCrlDelayMs, now: () => new Date() }
     const accounts = new DeviceAccounts({ registry, fleets, broker })
     const app = createApp({
       keys,
       registry,
       fleets,
       letters,
-      provisioning: new Provisioning({ registry, fleets, accounts, log }),
-      certificates: new Certificates({ registry, fleets, accounts, ca, listDelayMs: config.deviceCrlDelayMs, now }),
-      revocation: { ca, refused, now },
+      provisioning: new Provisioning({ registry, fleets, accounts, log, ...delay }),
+      certificates: new Certificates({ registry, fleets, accounts, ca, ...delay }),
+      revocation: { ca, refused, isCurrent: following.isCurrent, now: delay.now },
       replay: new Replay({ connection: nats.connection, js: nats.js, letters, names }),
       checks: { nats: nats.ping, broker: broker.ping },
       metrics,

@@ -131,6 +131,20 @@ test('a device that was removed before the write is not restored from the old in
   assert.deepEqual([...(await pair.broker.list()).keys()], ['coldchain.a'])
 })
 
+test('what a removal left half-way is removed, a broken account of a device that is there is made anew', async () => {
+  await using pair = await startBroker()
+  const { broker, emqx } = pair
+  const { converge } = startOperator(broker, [device('gone'), device('there')])
+  await converge()
+  for (const { user_id } of [...emqx.state.users.values()]) emqx.state.users.delete(user_id)
+  emqx.asked.length = 0
+  const after = startOperator(broker, [device('there')])
+  after.registry.set(device('gone', { removedAt: OLD }))
+  await after.converge()
+  assert.deepEqual([...emqx.state.userRules.keys()], ['coldchain.there'])
+  assert.deepEqual([...emqx.state.users.keys()], ['coldchain.there'])
+})
+
 test('a device that is removed, disabled or given a new secret while the write is under way ends as the registry says', async () => {
   await using pair = await startBroker()
   const { broker, emqx } = pair

@@ -129,6 +129,8 @@ export const sweepOrphans = async <Spec>(deps: Deps, work: Work<Spec>): Promise<
     if (await applyOne(deps, change)) await report(work, 'BrokerReady', 'broker', [change])
 }
 
+const isLost = (held: Account | undefined): boolean => held === undefined || held.isBroken === true
+
 /** The words of the condition CredentialsLost; undefined while every device has its account. */
 export const lostDevices = async <Spec>(
   { broker, accounts, devices, now }: Deps,
@@ -138,7 +140,7 @@ export const lostDevices = async <Spec>(
   const lost = devices
     .of(metadata)
     .filter((record) => isSettled(record, now()) && !canRestore(broker, record))
-    .filter(({ namespace, device }) => !have.has(deviceUser(namespace, device)))
+    .filter(({ namespace, device }) => isLost(have.get(deviceUser(namespace, device))))
     .map(({ device }) => device)
     .sort()
   if (lost.length === 0) return undefined

@@ -37,14 +37,14 @@ const changesOf = (want: Account, have: Account): AccountChange[] => {
   return changes
 }
 
-/** Changes for accounts that are wanted. An absent one becomes a `create`, which the caller makes if it knows the secret. */
+/** Changes for accounts that are wanted. An absent or broken one becomes a `create`, which the caller makes if it knows the secret. */
 export const planAccounts = (
   wanted: readonly Account[],
   have: ReadonlyMap<string, Account>,
 ): readonly AccountChange[] =>
   wanted.flatMap((want): AccountChange[] => {
     const held = have.get(want.username)
-    if (held) return changesOf(want, held)
+    if (held && !held.isBroken) return changesOf(want, held)
     const acl = sortedAcl(want.acl)
     return [{ reason: 'Created', action: 'create', username: want.username, acl, message: `account ${want.username}` }]
   })

@@ -6,7 +6,7 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { refreshListFile } from './list-file.ts'
+import { hangUp, refreshListFile } from './list-file.ts'
 import { listPem } from './revocation-list.ts'
 import { aCa, NOW } from './testing.ts'
 
@@ -55,6 +55,24 @@ test('only a list that the CA signed gets into the file, whole; whatever else co
   } finally {
     server.close()
     server.closeAllConnections()
+    await rm(directory, { recursive: true })
+  }
+})
+
+test('a file without a process id sends no signal: 0 and -1 would be whole groups of processes', async (t) => {
+  const killed = t.mock.method(process, 'kill', () => true)
+  const directory = await mkdtemp(join(tmpdir(), 'fleetloom-pid-'))
+  const file = join(directory, 'pid')
+  try {
+    for (const text of ['', '\n', '0', '-1', '12x', '1e3']) {
+      await writeFile(file, text)
+      await assert.rejects(hangUp(file), /holds no process id/, JSON.stringify(text))
+    }
+    assert.equal(killed.mock.callCount(), 0)
+    await writeFile(file, '4321\n')
+    await hangUp(file)
+    assert.deepEqual(killed.mock.calls[0]?.arguments, [4321, 'SIGHUP'])
+  } finally {
     await rm(directory, { recursive: true })
   }
 })

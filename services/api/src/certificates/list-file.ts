@@ -2,10 +2,10 @@
  * Keeps a broker's file of revoked certificates as the api has it: asks with the ETag of what it holds, checks the answer's signature,
  * replaces the file whole and tells the broker to read it. *Measured on Mosquitto 2.0.11*: SIGHUP reads the file anew, for new
  * connections and resumed TLS sessions, and leaves live ones alone; a file that it can't read it passes over and then lets in every
- * certificate. So nothing gets into the file but a whole list that the CA signed.
+ * certificate. So nothing gets into the file but a whole list that the CA signed, and it is on the disk before it has the name.
  */
 import type { KeyObject } from 'node:crypto'
-import { rename, writeFile } from 'node:fs/promises'
+import { readFile, rename, writeFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { messageOf } from '@fleetloom/shared/process/logger'
 import { isSignedList, listPem } from './revocation-list.ts'
@@ -48,10 +48,21 @@ export const refreshListFile = async (
   if (!response.ok) throw new Error(`${url} answers ${response.status}`)
   const list = await read(response)
   if (!isSignedList(list, key)) throw new Error(`${url} gives no revocation list that the device CA signed`)
-  await writeFile(`${file}.new`, listPem(list))
+  await writeFile(`${file}.new`, listPem(list), { flush: true })
   await rename(`${file}.new`, file)
   await reload()
   return response.headers.get('etag') ?? undefined
+}
+
+/**
+ * Sends SIGHUP to the broker whose pid_file this is.
+ * @throws when there is no such process, and for a file that holds no number yet: 0 would be our own process group, and a
+ * broker reads the list when it starts.
+ */
+export const hangUp = async (pidFile: string): Promise<void> => {
+  const text = (await readFile(pidFile, 'utf8')).trim()
+  if (!/^[1-9]\d*$/.test(text)) throw new Error(`${pidFile} holds no process id`)
+  process.kill(Number(text), 'SIGHUP')
 }
 
 type Keeping = {

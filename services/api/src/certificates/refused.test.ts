@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { parseDevice } from '@fleetloom/shared/registry/registry'
 import { RefusedCertificates } from './refused.ts'
 import { aDevice, aListed, NOW } from './testing.ts'
 
@@ -29,6 +30,13 @@ test('a removed device, and one registered anew over it, leave what was revoked 
     refused.list(NOW).map(({ serial }) => serial),
     ['01'],
   )
+})
+
+test('a serial number that is none never gets on the list: brokers pass over a list that they can’t read', () => {
+  const bad = aDevice({ certificates: [aListed('no number', { revokedAt: REVOKED_AT })] })
+  assert.equal(parseDevice(Buffer.from(JSON.stringify(bad))), undefined)
+  const good = aDevice({ certificates: [aListed('01ab', { revokedAt: REVOKED_AT })] })
+  assert.deepEqual(parseDevice(Buffer.from(JSON.stringify(good))), good)
 })
 
 test('the version moves only when something is or was to be refused', () => {

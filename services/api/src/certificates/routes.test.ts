@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { createPublicKey } from 'node:crypto'
 import { test } from 'node:test'
+import { Problem } from '../http/problem.ts'
 import { RefusedCertificates } from './refused.ts'
 import { isSignedList } from './revocation-list.ts'
 import { deviceCaRoutes } from './routes.ts'
@@ -12,7 +13,7 @@ test('the list is signed anew when it has changed and once an hour; until then i
   const { ca, pem } = await aCa()
   const refused = new RefusedCertificates()
   let now = NOW
-  const parts = { ca, refused, now: () => now }
+  const parts = { ca, refused, isCurrent: () => true, now: () => now }
   const [one, another] = [deviceCaRoutes(parts), deviceCaRoutes(parts)]
   const get = async (etag?: string, app = one) => {
     const response = await app.request('/crl', { headers: etag === undefined ? {} : { 'if-none-match': etag } })
@@ -31,4 +32,15 @@ test('the list is signed anew when it has changed and once an hour; until then i
   assert.notEqual(second.etag, first.etag)
   now = new Date(NOW.getTime() + HOUR_MS)
   assert.equal((await get(second.etag)).status, 200)
+})
+
+test('a replica that can not read the registry signs no list, nor says that a list is still the last', async () => {
+  const { ca } = await aCa()
+  let isCurrent = true
+  const app = deviceCaRoutes({ ca, refused: new RefusedCertificates(), isCurrent: () => isCurrent, now: () => NOW })
+  app.onError((error, c) => (error instanceof Problem ? c.text(error.kind, 503) : c.text(String(error), 500)))
+  const etag = (await app.request('/crl')).headers.get('etag') ?? ''
+  isCurrent = false
+  const blind = await app.request('/crl', { headers: { 'if-none-match': etag } })
+  assert.deepEqual([blind.status, await blind.text()], [503, 'unavailable'])
 })

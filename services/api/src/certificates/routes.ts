@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto'
 import { Hono } from 'hono'
 import type { ApiEnv } from '../http/env.ts'
+import { Problem } from '../http/problem.ts'
 import type { DeviceCa } from './ca.ts'
 import { notConfigured } from './not-configured.ts'
 import type { RefusedCertificates } from './refused.ts'
@@ -15,6 +16,8 @@ export type RevocationParts = {
   /** Absent where no CA is configured. */
   readonly ca: Pick<DeviceCa, 'revocationList'> | undefined
   readonly refused: Pick<RefusedCertificates, 'list' | 'version'>
+  /** Whether `refused` is what the registry says; a list that a blind replica signed would let revoked certificates in again. */
+  readonly isCurrent: () => boolean
   readonly now: () => Date
 }
 
@@ -25,11 +28,17 @@ const etagOf = (refused: ReturnType<RefusedCertificates['list']>, period: number
   return `"${createHash('sha256').update(`${period}\n${text}`).digest('base64url')}"`
 }
 
+const blind = (): Problem =>
+  new Problem('unavailable', 'the registry can not be read at the moment, so what was revoked lately is not known', {
+    next: 'Go on with the list that you have, and send it again in a while.',
+  })
+
 /** `/v1/device-ca` */
-export const deviceCaRoutes = ({ ca, refused, now }: RevocationParts): Hono<ApiEnv> => {
+export const deviceCaRoutes = ({ ca, refused, isCurrent, now }: RevocationParts): Hono<ApiEnv> => {
   let held: Signed | undefined
   const current = (): Signed => {
     if (ca === undefined) throw notConfigured()
+    if (!isCurrent()) throw blind()
     const at = now()
     const period = Math.floor(at.getTime() / SIGN_AFTER_MS)
     const key = `${refused.version}/${period}`

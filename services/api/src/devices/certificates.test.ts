@@ -29,7 +29,7 @@ const under = (held: DeviceRecord, parts: { readonly ca: DeviceCa | undefined } 
   const fleets = { getActive: async () => ({}) as never }
   const now = () => NOW
   const certificates = new Certificates({ registry, accounts, fleets, listDelayMs: DELAY_MS, now, ...parts })
-  return { certificates, done, state }
+  return { certificates, accounts, done, state }
 }
 const entry = (record: DeviceRecord) => ({ record, revision: 1 })
 const refusedWith = (kind: string, pattern: RegExp) => (error: unknown) => {
@@ -55,6 +55,15 @@ test('a device that renews its certificate in time keeps its session, and expire
   const { certificate } = await certificates.sign(entry(record), csr)
   assert.deepEqual(done, ['registry', 'align'])
   assert.deepEqual(state.record.certificates, [aListed('02'), certificate])
+})
+
+test('a certificate that the broker could not follow is not given out, and leaves no trace', async () => {
+  const record = aDevice({ certificates: [aListed('01')] })
+  const { certificates, accounts, state } = under(record)
+  accounts.align = () => Promise.reject(new Error('broker mqtt: does not answer'))
+  const away = refusedWith('unavailable', /no certificate was given out: broker mqtt: does not answer/)
+  for (let i = 0; i < MAX_CERTIFICATES + 1; i++) await assert.rejects(certificates.sign(entry(record), csr), away)
+  assert.deepEqual(state.record, record)
 })
 
 test('after a revocation the next certificate waits until brokers have the list', async () => {

@@ -8,6 +8,7 @@
  */
 import { deviceUser } from '@fleetloom/crds/names'
 import { NO_ACCESS } from '@fleetloom/shared/broker/acl'
+import { messageOf } from '@fleetloom/shared/process/logger'
 import { deviceAccount } from '@fleetloom/shared/registry/device-account'
 import {
   allRevoked,
@@ -22,17 +23,15 @@ import { notConfigured } from '../certificates/not-configured.ts'
 import type { Fleets } from '../fleets.ts'
 import { Problem } from '../http/problem.ts'
 import { type DeviceAccounts, fleetOf, follow } from './accounts.ts'
+import { type ListDelay, mustBeKnown, unexpired } from './list-delay.ts'
 import { noDevice } from './provisioning.ts'
 
-export type CertificateParts = {
+export type CertificateParts = ListDelay & {
   readonly registry: Pick<Registry, 'change'>
   readonly fleets: Pick<Fleets, 'getActive'>
   readonly accounts: Pick<DeviceAccounts, 'putOne' | 'align'>
   /** Absent where no CA is configured. */
   readonly ca: DeviceCa | undefined
-  /** After this every broker has loaded a new revocation list. */
-  readonly listDelayMs: number
-  readonly now: () => Date
 }
 
 export type Signed = Pick<Issued, 'chain'> & { readonly certificate: IssuedCertificate; readonly username: string }
@@ -46,10 +45,10 @@ export class Certificates {
 
   /** Signs a request (PEM or DER) of the device. @throws Problem */
   async sign({ record }: Entry, csr: Buffer): Promise<Signed> {
-    const { ca, fleets, registry, accounts, now, listDelayMs } = this.#parts
+    const { ca, fleets, registry, accounts, now } = this.#parts
     mustUseCertificates(record)
     if (ca === undefined) throw notConfigured()
-    mustBeDue(record, now(), listDelayMs)
+    mustBeDue(record, this.#parts)
     await fleets.getActive(fleetOf(record))
     const username = deviceUser(record.namespace, record.device)
     const { chain, record: certificate } = await ca.issue({ username, csr, now: now() })
@@ -57,12 +56,29 @@ export class Certificates {
       await accounts.putOne({ ...deviceAccount({ grants: NO_ACCESS }, record), secret: { certificate: true } })
     const add = (current: DeviceRecord): DeviceRecord => {
       mustBeSame(current, record)
-      mustBeDue(current, now(), listDelayMs)
+      mustBeDue(current, this.#parts)
       return { ...current, certificates: [...unexpired(current, now()), certificate] }
     }
     must(await registry.change(record, add), record)
-    await follow('the certificate is listed', () => accounts.align(record))
+    try {
+      await accounts.align(record)
+    } catch (error) {
+      await this.#unlist(record, certificate)
+      throw new Problem('unavailable', `no certificate was given out: ${messageOf(error)}`, {
+        next: 'Send the request again in a while.',
+      })
+    }
     return { chain, certificate, username }
+  }
+
+  /** Takes back what nobody got: else a device that asks on while the broker is away has as many as it may have. */
+  async #unlist(record: DeviceRecord, { serial }: IssuedCertificate): Promise<void> {
+    const without = (current: DeviceRecord): DeviceRecord => ({
+      ...current,
+      certificates: current.certificates.filter((one) => one.serial !== serial),
+    })
+    // Where this fails too, it stays listed until it expires, which costs the device one of its places.
+    await this.#parts.registry.change(record, without).catch(() => undefined)
   }
 
   /** Revokes every certificate of the device and ends its session; repeating it is a success. @throws Problem */
@@ -79,9 +95,6 @@ export class Certificates {
   }
 }
 
-const unexpired = ({ certificates }: DeviceRecord, now: Date): IssuedCertificate[] =>
-  certificates.filter(({ notAfter }) => Date.parse(notAfter) > now.getTime())
-
 const must = (entry: Entry | undefined, record: DeviceRecord): Entry => {
   if (entry === undefined) throw noDevice(fleetOf(record), record.device)
   return entry
@@ -95,22 +108,16 @@ const mustUseCertificates = ({ authentication, device, fleet }: DeviceRecord): v
 }
 
 /** Whether the device may have one more certificate now. @throws Problem */
-const mustBeDue = (record: DeviceRecord, now: Date, listDelayMs: number): void => {
+const mustBeDue = (record: DeviceRecord, delay: ListDelay): void => {
   const { device, disabled } = record
   if (disabled)
     throw new Problem('conflict', `device ${device} is disabled`, { next: 'Enable it, then send the request again.' })
-  const held = unexpired(record, now)
+  const held = unexpired(record, delay.now())
   if (held.length >= MAX_CERTIFICATES)
     throw new Problem('conflict', `device ${device} has ${held.length} certificates that have not expired`, {
       next: `Wait until one expires, the first at ${held.map(({ notAfter }) => notAfter).sort()[0]}.`,
     })
-  const revoked = Math.max(0, ...held.map(({ revokedAt }) => (revokedAt === undefined ? 0 : Date.parse(revokedAt))))
-  const waitMs = revoked + listDelayMs - now.getTime()
-  if (waitMs > 0)
-    throw new Problem('conflict', `certificates of device ${device} were revoked, and brokers may not know of it yet`, {
-      next: `Send the request again in ${Math.ceil(waitMs / 1000)} s.`,
-      retryAfterSeconds: Math.ceil(waitMs / 1000),
-    })
+  mustBeKnown(record, delay)
 }
 
 /** A device of this id may have been removed and registered anew meanwhile, perhaps in another fleet. @throws Problem */

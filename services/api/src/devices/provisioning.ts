@@ -6,7 +6,8 @@
  * A secret exists here for the length of one request: it is returned once and kept as a hash.
  */
 import { deviceUser, label, MAX_COMMON_NAME, type Ref } from '@fleetloom/crds/names'
-import type { Account, AccountResult, Credential } from '@fleetloom/shared/broker/broker'
+import { NO_ACCESS } from '@fleetloom/shared/broker/acl'
+import type { Account, AccountResult, Acl, Credential } from '@fleetloom/shared/broker/broker'
 import { type Logger, messageOf } from '@fleetloom/shared/process/logger'
 import { deviceAccount } from '@fleetloom/shared/registry/device-account'
 import type { DeviceRecord } from '@fleetloom/shared/registry/device-record'
@@ -15,6 +16,7 @@ import { hashSecret, NO_SECRET, newSecret } from '@fleetloom/shared/registry/sec
 import type { Fleets } from '../fleets.ts'
 import { Problem, type ProblemKind } from '../http/problem.ts'
 import { type DeviceAccounts, fleetOf, follow } from './accounts.ts'
+import { type ListDelay, mustBeKnown } from './list-delay.ts'
 import type { DeviceSpec } from './schema.ts'
 
 /** Without a secret where the device logs in with a certificate. */
@@ -23,7 +25,7 @@ export type Outcome = { readonly ok: Registered } | { readonly problem: Problem 
 
 type Failure = { readonly kind: ProblemKind; readonly reason: string; readonly next: string }
 
-type Parts = {
+type Parts = ListDelay & {
   readonly registry: Registry
   readonly fleets: Pick<Fleets, 'get' | 'getActive'>
   readonly accounts: DeviceAccounts
@@ -35,17 +37,25 @@ type Mode = DeviceRecord['authentication']
 const credentialOf = ({ secret }: Registered): Credential =>
   secret === undefined ? { certificate: true } : { plain: secret }
 
+/** Shut at first where an earlier device of this id had certificates: who is still there with one of them is thrown out. */
+const firstAccount = (document: { readonly grants: Acl }, record: DeviceRecord): Account => {
+  const account = deviceAccount(document, record)
+  return record.certificates.length === 0 ? account : { ...account, acl: NO_ACCESS, disabled: true }
+}
+
 export class Provisioning {
   readonly #registry: Registry
   readonly #fleets: Parts['fleets']
   readonly #accounts: DeviceAccounts
   readonly #log: Logger
+  readonly #delay: ListDelay
 
-  constructor({ registry, fleets, accounts, log }: Parts) {
+  constructor({ registry, fleets, accounts, log, ...delay }: Parts) {
     this.#registry = registry
     this.#fleets = fleets
     this.#accounts = accounts
     this.#log = log
+    this.#delay = delay
   }
 
   /** Registers devices of one fleet. Each one succeeds or leaves nothing; outcomes are in the order given. */
@@ -129,8 +139,9 @@ export class Provisioning {
       return { problem: tooLongForCertificate(namespace, spec.device) }
     const plain = authentication === 'Password' ? newSecret() : undefined
     const secret = plain === undefined ? NO_SECRET : hashSecret(plain)
+    const mayFollow = (earlier: DeviceRecord) => authentication === 'Certificate' || mustBeKnown(earlier, this.#delay)
     try {
-      const entry = await this.#registry.create({ namespace, fleet, ...spec, authentication, secret })
+      const entry = await this.#registry.create({ namespace, fleet, ...spec, authentication, secret }, mayFollow)
       return { ok: { secret: plain, entry } }
     } catch (error) {
       return { problem: problemOf(error, spec.device) }
@@ -143,7 +154,7 @@ export class Provisioning {
     try {
       const document = await this.#fleets.getActive(fleet)
       const accounts = entered.map((one) => ({
-        ...deviceAccount(document, one.entry.record),
+        ...firstAccount(document, one.entry.record),
         secret: credentialOf(one),
       }))
       const results = await this.#accounts.put(accounts)
@@ -219,6 +230,7 @@ export const noDevice = (fleet: Ref, device: string): Problem =>
 
 /** What to tell of a registry error; others are thrown on. */
 const problemOf = (error: unknown, device: string): Problem => {
+  if (error instanceof Problem) return error
   if (error instanceof DeviceExists)
     return new Problem('device-exists', error.message, {
       errors: [{ field: 'device', value: device, reason: `taken by fleet ${error.fleet}` }],

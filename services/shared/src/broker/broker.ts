@@ -7,7 +7,13 @@
 /** MQTT topic filters with nothing left to fill in. */
 export type Acl = { readonly publish: readonly string[]; readonly subscribe: readonly string[] }
 
-export type Account = { readonly username: string; readonly acl: Acl; readonly disabled: boolean }
+export type Account = {
+  readonly username: string
+  readonly acl: Acl
+  readonly disabled: boolean
+  /** Set in a listing where the account can't be used as it stands, as after a crash half-way: it is to be made anew or removed. */
+  readonly isBroken?: true
+}
 
 /** PBKDF2-HMAC-SHA512 of a secret, in the one form that both brokers can take; salt and hash are base64. */
 export type SecretHash = { readonly iterations: number; readonly salt: string; readonly hash: string }

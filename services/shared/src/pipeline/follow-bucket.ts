@@ -20,15 +20,23 @@ export type BucketHandlers = {
 }
 
 const CHECK_INTERVAL_MS = 1_000
+/** How long a comparison that found nothing missing vouches for what was reported. */
+const CURRENT_MS = 5_000
+
+export type Following = AsyncDisposable & {
+  /** Whether what was reported is what the bucket holds, but for the last seconds; false while it can't be reached. */
+  isCurrent(): boolean
+}
 
 type Watch = Awaited<ReturnType<KV['watch']>>
 
 /** Resolves once every current entry has been reported. */
-export const followBucket = async (handlers: BucketHandlers): Promise<AsyncDisposable> => {
+export const followBucket = async (handlers: BucketHandlers): Promise<Following> => {
   const follower = new Follower(handlers)
   await follower.open()
   const timer = setInterval(() => void follower.check(), CHECK_INTERVAL_MS)
   return {
+    isCurrent: () => follower.isCurrent(),
     [Symbol.asyncDispose]: async () => {
       clearInterval(timer)
       follower.close()
@@ -44,6 +52,7 @@ class Follower {
   /** When the bucket was made. */
   #created = ''
   #seen = 0
+  #comparedAt = Number.NEGATIVE_INFINITY
   #suspect = false
   #checking = false
   #closed = false
@@ -68,6 +77,7 @@ class Follower {
     if (this.#closed) this.#watch.stop()
     this.#seen = Math.max(this.#seen, last)
     this.#suspect = false
+    this.#comparedAt = performance.now()
     void this.#consume(this.#watch)
   }
 
@@ -76,21 +86,31 @@ class Follower {
     this.#watch?.stop()
   }
 
+  isCurrent(): boolean {
+    return performance.now() - this.#comparedAt < CURRENT_MS
+  }
+
   async check(): Promise<void> {
     if (this.#checking || this.#closed) return
     this.#checking = true
     try {
-      const { created, last } = await this.#look()
-      const behind = last > this.#seen
-      if (created !== this.#created || (behind && this.#suspect)) await this.open()
-      else this.#suspect = behind
+      await this.#compare()
     } catch (error) {
       if (!this.#closed) this.#handlers.log.debug(`bucket not reachable: ${messageOf(error)}`)
       this.#suspect = true
       this.#seen = -1
+      this.#comparedAt = Number.NEGATIVE_INFINITY
     } finally {
       this.#checking = false
     }
+  }
+
+  async #compare(): Promise<void> {
+    const { created, last } = await this.#look()
+    const behind = last > this.#seen
+    if (created !== this.#created || (behind && this.#suspect)) return this.open()
+    this.#suspect = behind
+    if (!behind) this.#comparedAt = performance.now()
   }
 
   async #look(): Promise<{ readonly created: string; readonly last: number }> {

@@ -29,7 +29,7 @@ export const secretHash = z.object({ iterations: z.number().int(), salt: z.strin
 /** A certificate that was issued to a device. Kept until it expires, so that it can be revoked. */
 export const issuedCertificate = z.object({
   /** Hexadecimal, lower case. */
-  serial: z.string().max(64),
+  serial: z.string().regex(/^[0-9a-f]{1,64}$/),
   /** RFC 3339, as are the others. */
   issuedAt: z.string(),
   notAfter: z.string(),

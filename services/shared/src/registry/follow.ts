@@ -1,5 +1,5 @@
 import type { KV } from '@nats-io/kv'
-import { followBucket } from '../pipeline/follow-bucket.ts'
+import { type Following, followBucket } from '../pipeline/follow-bucket.ts'
 import type { Logger } from '../process/logger.ts'
 import { type Entry, parseDevice } from './registry.ts'
 
@@ -15,7 +15,7 @@ export const followDevices = ({
   readonly kv: KV
   readonly log: Logger
   readonly onDevice: (entry: Entry) => void
-}): Promise<AsyncDisposable> =>
+}): Promise<Following> =>
   followBucket({
     kv,
     log,

@@ -107,8 +107,11 @@ export class Registry {
     this.#now = now
   }
 
-  /** @throws DeviceExists when the id is taken in the namespace. */
-  async create(device: NewDevice): Promise<Entry> {
+  /**
+   * `mayFollow` is asked about the tombstone of an earlier device of this id, and throws where it is too early.
+   * @throws DeviceExists when the id is taken in the namespace.
+   */
+  async create(device: NewDevice, mayFollow: (earlier: DeviceRecord) => unknown = () => undefined): Promise<Entry> {
     const at = this.#now().toISOString()
     const record = { version: '1.0', ...device, disabled: false, certificates: [], createdAt: at, updatedAt: at }
     const key = deviceKey(record.namespace, record.device)
@@ -120,6 +123,7 @@ export class Registry {
     const held = await this.read(record.namespace, record.device)
     if (held === undefined) throw new RevisionConflict(`device ${record.device} changed meanwhile`)
     if (isThere(held.record)) throw new DeviceExists(held.record)
+    mayFollow(held.record)
     return this.#write({ ...record, certificates: allRevoked(held.record.certificates, at) }, held.revision)
   }
 

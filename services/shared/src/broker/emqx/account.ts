@@ -39,21 +39,20 @@ export type Listing = {
 }
 
 /**
- * Our accounts. What is not whole is left out, so that it counts as lost and is made anew. Rules of a client id come
- * before those of its user: they show as an entry that no wanted ACL holds.
+ * Our accounts; what is not whole is broken. Rules of a client id come before those of its user: they show as an entry
+ * that no wanted ACL holds.
  */
 export const accountsOf = ({ records, users, bans, clientRules }: Listing, mark: string): Map<string, Account> => {
   const byName = new Map(users.map((user) => [user.user_id, user]))
   const disabled = new Set(bans.filter((ban) => isOurBan(ban, mark)).map(({ who }) => who))
   const ruled = new Set(clientRules)
-  const ours = records.filter(
-    ({ username, rules }) => isMarked(rules, mark) && isWhole({ user: byName.get(username), rules }),
-  )
+  const ours = records.filter(({ rules }) => isMarked(rules, mark))
   return new Map(
     ours.map(({ username, rules }) => {
       const acl = aclOfRules(rules, mark)
       const subscribe = ruled.has(username) ? [...acl.subscribe, '!rules of the client id'] : acl.subscribe
-      return [username, { username, acl: { ...acl, subscribe }, disabled: disabled.has(username) }]
+      const account = { username, acl: { ...acl, subscribe }, disabled: disabled.has(username) }
+      return [username, isWhole({ user: byName.get(username), rules }) ? account : { ...account, isBroken: true }]
     }),
   )
 }

@@ -127,6 +127,18 @@ test('an import that EMQX refuses as a whole is cut until the culprit stands alo
   assert.equal(emqx.state.users.size, 7)
 })
 
+test('an import that failed in part is no success', async () => {
+  await using pair = await startBroker()
+  const { broker, emqx } = pair
+  emqx.failImport = 'ns.d3'
+  const results = await broker.put(Array.from({ length: 8 }, (_, i) => account(`ns.d${i}`)))
+  assert.deepEqual(
+    results.filter(({ error }) => error !== undefined),
+    [{ username: 'ns.d3', error: 'broker refused an import of users: 200 1 of 1 failed' }],
+  )
+  assert.equal(emqx.state.users.size, 7)
+})
+
 test('a record that another replica made meanwhile is written over, a foreign one is not', async () => {
   await using pair = await startBroker()
   const { broker, emqx } = pair
@@ -159,6 +171,14 @@ test('a new secret ends the session that the old one opened, but never one of in
   assert.deepEqual([...emqx.state.sessions.keys()], ['fleetloom_ingest_ns_f_0'])
 })
 
+test('a session that is there before its account does not get the account’s rights', async () => {
+  await using pair = await startBroker()
+  const { broker, emqx } = pair
+  emqx.session('ns.d')
+  await broker.put([account('ns.d')])
+  assert.equal(emqx.state.sessions.size, 0)
+})
+
 test('an equal ACL is not written again', async () => {
   await using pair = await startBroker()
   const { broker, emqx } = pair
@@ -188,6 +208,28 @@ test('a subscription that is no longer allowed ends, and the session and the oth
   assert.deepEqual(session.subscriptions, ['$share/g/new/+/t'])
   assert.ok(emqx.state.sessions.has(username))
   assert.ok(writes(emqx).includes('DELETE authorization/cache'))
+})
+
+test('a session that takes a moment to unsubscribe is waited for, and costs a device nothing', async () => {
+  await using pair = await startBroker()
+  const { broker, emqx } = pair
+  const names = ['ns.d', 'fleetloom_ingest_ns_f_0']
+  await broker.put(names.map((name) => account(name)))
+  for (const name of names) emqx.session(name, { subscriptions: [...ACL.subscribe] })
+  const looks = new Map<string, number>()
+  emqx.onDone = ({ path }) => {
+    const [, name = '', what = ''] = /clients\/(.+)\/(unsubscribe|subscriptions)/.exec(path) ?? []
+    const session = emqx.state.sessions.get(name)
+    if (what === 'unsubscribe') session?.subscriptions.push(...ACL.subscribe)
+    if (what === 'subscriptions') looks.set(name, (looks.get(name) ?? 0) + 1)
+    if (looks.get(name) === 3) session?.subscriptions.splice(0)
+  }
+  const results = await broker.setAcl(names.map((username) => ({ username, acl: NO_ACL })))
+  assert.deepEqual(
+    results,
+    names.map((username) => ({ username })),
+  )
+  assert.deepEqual([...emqx.state.sessions.keys()], names)
 })
 
 test('a subscription that will not go costs a device its session, and is an error for ingest', async () => {
@@ -245,11 +287,35 @@ test('somebody else’s ban is told, and neither lifted nor taken for ours', asy
   await using pair = await startBroker()
   const { broker, emqx } = pair
   await broker.put([account('ns.d')])
-  emqx.state.bans.push({ as: 'clientid', who: 'ns.d', by: 'flapping detector', until: '2099-01-01T00:00:00+00:00' })
-  await assert.rejects(broker.setDisabled('ns.d', true), { message: /bears a ban by flapping detector until 2099/ })
+  emqx.state.bans.push({ as: 'clientid', who: 'ns.d', by: 'somebody', until: 'infinity' })
+  await assert.rejects(broker.setDisabled('ns.d', true), { message: /bears a ban by somebody until infinity/ })
   await broker.setDisabled('ns.d', false)
   assert.equal(emqx.state.bans.length, 1)
   assert.equal((await broker.list()).get('ns.d')?.disabled, false)
+})
+
+test('a ban that ends by itself, as a device can bring upon itself, gives way to ours', async () => {
+  await using pair = await startBroker()
+  const { broker, emqx } = pair
+  await broker.put([account('ns.d')])
+  emqx.state.bans.push({ as: 'clientid', who: 'ns.d', by: 'flapping detector', until: '2099-01-01T00:00:00+00:00' })
+  await broker.setDisabled('ns.d', true)
+  assert.deepEqual(
+    emqx.state.bans.map(({ by, until }) => ({ by, until })),
+    [{ by: MARK, until: 'infinity' }],
+  )
+})
+
+test('an account that was made a superuser can be disabled and kicked at once', async () => {
+  await using pair = await startBroker()
+  const { broker, emqx } = pair
+  await broker.put([account('ns.d')])
+  emqx.state.users.set('ns.d', { user_id: 'ns.d', is_superuser: true })
+  emqx.session('ns.d')
+  await broker.kick('ns.d')
+  assert.equal(emqx.state.sessions.size, 0)
+  await broker.setDisabled('ns.d', true)
+  assert.equal((await broker.list()).get('ns.d')?.disabled, true)
 })
 
 test('a session of ingest is neither kicked nor disabled: its queue would be lost', async () => {
@@ -274,7 +340,24 @@ test('removing takes rights, user, session, ban and record, and repeats as a suc
   assert.deepEqual(await broker.remove(['ns.d']), [{ username: 'ns.d' }])
 })
 
-test('a crash at any step of a removal leaves what is ours to remove', async () => {
+test('a node that does not clear its cache keeps nobody’s session alive, and leaves a revocation unfinished', async () => {
+  await using pair = await startBroker()
+  const { broker, emqx } = pair
+  await broker.put([account('ns.gone'), account('ns.less')])
+  emqx.session('ns.gone')
+  const session = emqx.session('ns.less', { subscriptions: [...ACL.subscribe] })
+  emqx.faults.push({ kind: 'refused', on: /authorization\/cache/ })
+  assert.deepEqual(await broker.remove(['ns.gone']), [{ username: 'ns.gone' }])
+  const [less] = await broker.setAcl([{ username: 'ns.less', acl: NO_ACL }])
+  assert.match(less?.error ?? '', /some nodes did not do it/)
+  assert.deepEqual([[...emqx.state.sessions.keys()], session.subscriptions], [['ns.less'], []])
+  emqx.faults.length = 0
+  assert.deepEqual((await broker.list()).get('ns.less')?.acl.subscribe, ['!revocation not finished'])
+  await broker.setAcl([{ username: 'ns.less', acl: NO_ACL }])
+  assert.deepEqual((await broker.list()).get('ns.less')?.acl, NO_ACL)
+})
+
+test('a crash at any step of a removal leaves what is listed, and a session only while there is a user to be refused its rights', async () => {
   for (let step = 1; step < 8; step++) {
     await using pair = await startBroker()
     const { broker, emqx } = pair
@@ -287,21 +370,25 @@ test('a crash at any step of a removal leaves what is ours to remove', async () 
     await broker.remove(['ns.d']).catch(() => undefined)
     emqx.onDone = () => undefined
     emqx.faults.length = 0
+    assert.ok(!emqx.state.sessions.has('ns.d') || emqx.state.users.has('ns.d'), `after step ${step}`)
+    assert.equal((await broker.list()).has('ns.d'), emqx.state.userRules.has('ns.d'), `after step ${step}`)
     assert.deepEqual(await broker.remove(['ns.d']), [{ username: 'ns.d' }], `after step ${step}`)
     const { users, userRules, sessions, bans } = emqx.state
     assert.deepEqual([users.size, userRules.size, sessions.size, bans.length], [0, 0, 0, 0], `after step ${step}`)
   }
 })
 
-test('an account whose user was lost, or made a superuser, counts as lost and is made whole', async () => {
+test('an account whose user was lost, or made a superuser, is broken and is made whole', async () => {
   await using pair = await startBroker()
   const { broker, emqx } = pair
   await broker.put([account('ns.lost'), account('ns.super')])
   emqx.state.users.delete('ns.lost')
   emqx.state.users.set('ns.super', { user_id: 'ns.super', is_superuser: true })
   emqx.session('ns.super')
-  assert.deepEqual(await broker.list(), new Map())
+  const broken = async () => [...(await broker.list()).values()].filter(({ isBroken }) => isBroken).length
+  assert.equal(await broken(), 2)
   await broker.put([account('ns.lost'), account('ns.super')])
+  assert.equal(await broken(), 0)
   assert.equal((await broker.list()).size, 2)
   assert.equal(emqx.state.users.get('ns.super')?.is_superuser, false)
   assert.equal(emqx.state.sessions.size, 0, 'a superuser’s session keeps its rights until it ends')

@@ -3,8 +3,8 @@
  * step for all accounts that are still in order; an account that fails a step keeps its error and goes no further.
  *
  * The order of the steps leaves no moment in which somebody may do more than before and after. Making: ban if it is to be
- * disabled, rules, then the user. Removing: rights, user, sessions, and last the record with the mark, so that what a
- * crash leaves is still ours to remove. Taking rights away is written twice, first with a note, so that a crash before
+ * disabled, rules, then the user. Removing: rights, sessions with all that they subscribed, user, sessions once more, and
+ * last the record with the mark, so that what a crash leaves has no rights and is still ours to remove. Taking rights away is written twice, first with a note, so that a crash before
  * live subscriptions were ended shows as drift.
  */
 import { type Account, type AccountResult, type Acl, ForeignAccount, type NewAccount } from '../broker.ts'
@@ -16,7 +16,7 @@ import { Chunk } from './chunk.ts'
 import { type Granted, isRefusal, Records } from './records.ts'
 import type { Rest } from './rest.ts'
 import { markOf, rulesOf } from './rules.ts'
-import { endSessions, isDevice } from './sessions.ts'
+import { endSessions, forgetRights, isDevice } from './sessions.ts'
 
 const CHUNK = 500
 const AT_ONCE = 8
@@ -52,7 +52,7 @@ export class Accounts {
     return accountsOf({ records, users, bans, clientRules }, this.#mark)
   }
 
-  /** Makes accounts or replaces their secret, ACL and state. A device's session that an old secret opened is ended. */
+  /** Makes accounts or replaces their secret, ACL and state. A device's session is ended: an old secret opened it, or none that we know of. */
   put(accounts: readonly NewAccount[]): Promise<AccountResult[]> {
     return this.#inChunks(accounts, async (chunk, some) => {
       for (const { username, secret } of some) {
@@ -65,8 +65,7 @@ export class Accounts {
       await chunk.each(shut, async ({ username }) => banned.has(username) || this.#bans.add(username))
       await this.#records.write(chunk, some)
       await this.#importUsers(chunk, chunk.good(some))
-      const had = ({ username }: NewAccount) => isDevice(username) && chunk.held(username).user !== undefined
-      await endSessions(this.#rest, namesOf(chunk.good(some).filter(had)))
+      await endSessions(this.#rest, namesOf(chunk.good(some)).filter(isDevice))
       await chunk.each(open, async ({ username }) => banned.has(username) && this.#bans.remove(username))
     })
   }
@@ -84,12 +83,12 @@ export class Accounts {
     return this.#inChunks(all, async (chunk, some) => {
       const banned = await this.#bans.all()
       await this.#records.dropClientRules(chunk, some)
-      await chunk.each(some, async ({ username }) => {
-        if (chunk.held(username).rules === undefined) return
-        await api.putRecord(this.#rest, username, rulesOf(NO_ACL, this.#mark))
-        await api.deleteUser(this.#rest, username)
-      })
-      await api.clearCache(this.#rest)
+      const there = some.filter(({ username }) => chunk.held(username).rules !== undefined)
+      await chunk.each(there, ({ username }) => api.putRecord(this.#rest, username, rulesOf(NO_ACL, this.#mark)))
+      // What a node does not forget goes with the sessions.
+      await forgetRights(this.#rest)
+      await endSessions(this.#rest, namesOf(chunk.good(some)))
+      await chunk.each(there, ({ username }) => api.deleteUser(this.#rest, username))
       await endSessions(this.#rest, namesOf(chunk.good(some)))
       await chunk.each(some, async ({ username }) => {
         if (banned.has(username)) await this.#bans.remove(username)
@@ -119,7 +118,7 @@ export class Accounts {
     if (fault !== undefined) throw new Error(fault)
     const held = await this.#gather(username)
     if (isForeign(held, this.#mark)) throw new ForeignAccount(username)
-    if (!isWhole(held)) throw new Error(noAccount(username))
+    if (held.rules === undefined) throw new Error(noAccount(username))
   }
 
   async #inChunks<T extends Granted>(accounts: readonly T[], work: Work<T>): Promise<AccountResult[]> {

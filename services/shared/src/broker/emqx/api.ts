@@ -1,7 +1,7 @@
 /** The requests that the adapter makes of EMQX 5.8, one function each, with what they answer. No decisions. */
 import { z } from 'zod'
 import { BrokerUnavailable } from '../broker.ts'
-import type { Answer, Request, Rest } from './rest.ts'
+import { type Answer, BrokerRefused, type Request, type Rest } from './rest.ts'
 import type { Rule } from './rules.ts'
 
 export const AUTHENTICATOR = 'password_based:built_in_database'
@@ -13,6 +13,8 @@ const RULES = ['authorization', 'sources', SOURCE, 'rules'] as const
 /** Largest page that EMQX gives. */
 const PAGE = 10_000
 const MAX_PAGES = 1_000
+/** Readings of a list that changes while it is read. */
+const READINGS = 3
 /** Bulk calls and long pages take longer than a single look. */
 const BULK_TIMEOUT_MS = 60_000
 /** EMQX takes JSON up to 8 MB and answers more with a 500. */
@@ -63,17 +65,20 @@ const notReady = ([kind]: readonly string[]): BrokerUnavailable => {
 const isLast = ({ data, meta }: z.infer<typeof page>, number: number): boolean =>
   data.length === 0 || !(meta.hasnext ?? number * PAGE < (meta.count ?? 0))
 
-/**
- * Every item of a list. `count` is missing where EMQX filters by `like_…`, `hasnext` where it lists bans, and `hasnext` may be
- * true before an empty page.
- */
-export const listAll = async <T>(
+type Listing<T> = {
+  readonly items: T[]
+  /** The broker's count as each page told it, where it did. */
+  readonly counts: ReadonlySet<number>
+}
+
+const listOnce = async <T>(
   rest: Rest,
   path: readonly string[],
   item: z.ZodType<T>,
-  query: Query = [],
-): Promise<T[]> => {
+  query: Query,
+): Promise<Listing<T>> => {
   const items: T[] = []
+  const counts = new Set<number>()
   for (let number = 1; number <= MAX_PAGES; number++) {
     const paged: Query = [['page', String(number)], ['limit', String(PAGE)], ...query]
     const answer = await rest.call({
@@ -86,9 +91,30 @@ export const listAll = async <T>(
     if (answer.status === 404) throw notReady(path)
     const got = page.parse(answer.body)
     for (const one of z.array(item).parse(got.data)) items.push(one)
-    if (isLast(got, number)) return items
+    if (got.meta.count !== undefined) counts.add(got.meta.count)
+    if (isLast(got, number)) return { items, counts }
   }
   throw new BrokerUnavailable(`the broker lists more than ${MAX_PAGES * PAGE} of /${path.join('/')}`)
+}
+
+/**
+ * Every item of a list. `count` is missing where EMQX filters by `like_…`, `hasnext` where it lists bans, and `hasnext` may be
+ * true before an empty page. Pages are cut by position: where something went or came between two of them, one item may stand
+ * in neither, so the list is read again, and where it does not hold still, what any reading had is given, with repetitions.
+ */
+export const listAll = async <T>(
+  rest: Rest,
+  path: readonly string[],
+  item: z.ZodType<T>,
+  query: Query = [],
+): Promise<T[]> => {
+  const all: T[] = []
+  for (let left = READINGS; left > 0; left--) {
+    const { items, counts } = await listOnce(rest, path, item, query)
+    if (counts.size <= 1) return items
+    for (const one of items) all.push(one)
+  }
+  return all
 }
 
 export const listRecords = (rest: Rest): Promise<UserRecord[]> => listAll(rest, [...RULES, 'users'], record)
@@ -132,10 +158,15 @@ export const deleteRecord = async (rest: Rest, username: string): Promise<void> 
 export const deleteClientRules = async (rest: Rest, clientid: string): Promise<void> =>
   void isMissing(await rest.call({ method: 'DELETE', path: [...RULES, 'clients', clientid], expect: [204, 404] }))
 
-/** Makes users or replaces them; EMQX writes all or none, and takes no empty list. */
+const imported = z.object({ failed: z.number() })
+
+/** Makes users or replaces them; EMQX takes no empty list. @throws BrokerRefused where one of them could not be written. */
 export const importUsers = async (rest: Rest, body: readonly UserRow[]): Promise<void> => {
   const request = { method: 'POST', path: IMPORT, query: [['type', 'hash']], body, expect: [200, 404] } as const
-  isMissing(await rest.call({ ...request, isSecret: true, timeoutMs: BULK_TIMEOUT_MS }))
+  const answer = await rest.call({ ...request, isSecret: true, timeoutMs: BULK_TIMEOUT_MS })
+  if (isMissing(answer)) throw notReady(['authentication'])
+  const { failed } = imported.parse(answer.body)
+  if (failed > 0) throw new BrokerRefused('an import of users', answer.status, `${failed} of ${body.length} failed`)
 }
 
 export const deleteUser = async (rest: Rest, username: string): Promise<void> =>

@@ -122,6 +122,17 @@ test('a queue without a bound gets one, and larger limits that somebody set stay
   assert.equal(emqx.state.zone.mqtt?.max_inflight, 30_000)
 })
 
+test('no expression makes client ids of its own: bans and ingest’s sessions go by the user name', async () => {
+  await using emqx = await startEmqx()
+  await using broker = connectTo(emqx)
+  await broker.secureDefaults()
+  emqx.state.zone.mqtt = { ...emqx.state.zone.mqtt, clientid_override: 'random_str(8)' }
+  assert.deepEqual(await broker.secureDefaults(), [
+    'broker zone: mqtt.clientid_override was random_str(8), is now disabled',
+  ])
+  assert.equal(emqx.state.zone.mqtt?.clientid_override, 'disabled')
+})
+
 test('the expiry of old clients’ sessions is left as it is, or set where it means another time', async () => {
   await using emqx = await startEmqx()
   await using same = connectTo(emqx, { limits: { sessionExpiry: '120m' } })
@@ -155,6 +166,32 @@ test('an authenticator that hashes otherwise is changed while it has no users, a
   assert.deepEqual(emqx.state.authenticators[0]?.password_hash_algorithm, other)
 })
 
+test('an authenticator that is off and can’t be given our hash is turned on all the same', async () => {
+  await using emqx = await startEmqx()
+  await using broker = connectTo(emqx)
+  await broker.secureDefaults()
+  const other = { name: 'sha256', salt_position: 'suffix' }
+  emqx.state.authenticators = [{ ...emqx.state.authenticators[0], enable: false, password_hash_algorithm: other }]
+  emqx.state.users.set('u', { user_id: 'u', is_superuser: false })
+  await assert.rejects(broker.secureDefaults(), { message: /set password_hash_algorithm of its authenticator/ })
+  assert.equal(isOpen(emqx), false)
+  assert.deepEqual(emqx.state.authenticators[0]?.password_hash_algorithm, other)
+})
+
+test('a door that can’t be closed leaves none of the others open', async () => {
+  await using emqx = await startEmqx()
+  await using broker = connectTo(emqx)
+  const other = { name: 'sha256', salt_position: 'suffix' }
+  emqx.state.authenticators = [
+    { id: AUTHENTICATOR, mechanism: 'password_based', backend: 'built_in_database', password_hash_algorithm: other },
+  ]
+  emqx.state.users.set('u', { user_id: 'u', is_superuser: false })
+  const told = /set password_hash_algorithm.*broker rule for what no other matches was allow, is now deny/
+  await assert.rejects(broker.secureDefaults(), { message: told })
+  assert.equal(allowsStrangers(emqx), false)
+  assert.equal(emqx.state.zone.mqtt?.use_username_as_clientid, true)
+})
+
 test('a listener that asks nobody for a password is closed, one that asks for a certificate is not', async () => {
   await using emqx = await startEmqx()
   await using broker = connectTo(emqx)
@@ -163,10 +200,24 @@ test('a listener that asks nobody for a password is closed, one that asks for a 
   listeners.set('tcp:default', { ...listeners.get('tcp:default'), enable_authn: false })
   const ssl_options = { verify: 'verify_peer', fail_if_no_peer_cert: true }
   listeners.set('ssl:default', { ...listeners.get('ssl:default'), enable_authn: false, ssl_options })
+  emqx.state.zone.mqtt = { ...emqx.state.zone.mqtt, peer_cert_as_username: 'cn' }
   assert.deepEqual(await broker.secureDefaults(), [
     'broker listener tcp:default let everybody in; now asks for a password',
   ])
   assert.equal(listeners.get('ssl:default')?.enable_authn, false)
+})
+
+test('where a certificate stands for the password, the user name is the certificate’s', async () => {
+  await using emqx = await startEmqx()
+  await using broker = connectTo(emqx)
+  await broker.secureDefaults()
+  assert.equal(emqx.state.zone.mqtt?.peer_cert_as_username, 'disabled')
+  const { listeners } = emqx.state
+  const ssl_options = { verify: 'verify_peer', fail_if_no_peer_cert: true }
+  listeners.set('ssl:default', { ...listeners.get('ssl:default'), enable_authn: false, ssl_options })
+  assert.deepEqual(await broker.secureDefaults(), ['broker zone: mqtt.peer_cert_as_username was disabled, is now cn'])
+  assert.equal(emqx.state.zone.mqtt?.peer_cert_as_username, 'cn')
+  assert.deepEqual(await broker.secureDefaults(), [])
 })
 
 test('a rate slows the listeners of the default zone only', async () => {

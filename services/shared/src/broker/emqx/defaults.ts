@@ -10,10 +10,13 @@
  * 5. The file source is turned off where it allows everything to everybody. Its text stays.
  * 6. Listeners that let everybody in get the authenticators; one that asks for a client's certificate may do without.
  *
- * Each step looks first and writes only a difference.
+ * Each step looks first and writes only a difference. A step that fails keeps none of the later ones from closing theirs;
+ * only a broker that is away ends them all.
  */
 import { z } from 'zod'
+import { messageOf } from '../../process/logger.ts'
 import { HASH_ITERATIONS } from '../../registry/secret.ts'
+import { BrokerUnavailable } from '../broker.ts'
 import { AUTHENTICATOR, ruleList, SOURCE } from './api.ts'
 import { type Limits, zone, zoneSettings, zoneWith, zoneWords } from './limits.ts'
 import { listenerStep } from './listeners.ts'
@@ -59,8 +62,8 @@ const make = async (rest: Rest, request: Pick<Request, 'path' | 'body'>, there: 
 const isHashRight = ({ password_hash_algorithm: have }: Authenticator): boolean =>
   Object.entries(HASH_ALGORITHM).every(([key, value]) => have?.[key] === value)
 
-/** @throws Error where a change of the hash would shut out users that are there. */
-const mayChangeHash = async (rest: Rest): Promise<void> => {
+/** Gives the error of a change of the hash that would shut out users that are there. */
+const hashFault = async (rest: Rest): Promise<Error | undefined> => {
   const users = z.object({ data: z.array(z.unknown()) })
   const call = {
     method: 'GET',
@@ -68,30 +71,34 @@ const mayChangeHash = async (rest: Rest): Promise<void> => {
     query: [['limit', '1']],
     expect: [200],
   } as const
-  if (users.parse((await rest.call(call)).body).data.length === 0) return
-  throw new Error(
+  if (users.parse((await rest.call(call)).body).data.length === 0) return undefined
+  return new Error(
     'the broker hashes passwords in another way than the registry, and has users: set password_hash_algorithm of its authenticator ' +
       `${AUTHENTICATOR} to ${JSON.stringify(HASH_ALGORITHM)} and give those users new passwords, or remove them`,
   )
 }
 
+/** One that is off is turned on whatever else is wrong with it: with it off, everybody gets in. */
 const mendAuthenticator = async (rest: Rest, have: Authenticator): Promise<string[]> => {
-  const words: string[] = []
-  if (!have.enable) words.push('broker authenticator was off: everybody got in; is now on')
-  if (have.user_id_type !== 'username')
-    words.push(`broker authenticator knew users by ${have.user_id_type}, now by username`)
-  if (!isHashRight(have)) {
-    await mayChangeHash(rest)
-    words.push(`broker authenticator hashed with ${have.password_hash_algorithm?.name}, now as the registry does`)
+  const fault = isHashRight(have) ? undefined : await hashFault(rest)
+  const words = [
+    !have.enable && 'broker authenticator was off: everybody got in; is now on',
+    have.user_id_type !== 'username' && `broker authenticator knew users by ${have.user_id_type}, now by username`,
+    !isHashRight(have) &&
+      !fault &&
+      `broker authenticator hashed with ${have.password_hash_algorithm?.name}, now as the registry does`,
+  ].filter((word) => word !== false)
+  if (words.length > 0) {
+    const { id: _, ...fields } = have
+    const hash = fault ? {} : { password_hash_algorithm: HASH_ALGORITHM }
+    await put(rest, ['authentication', AUTHENTICATOR], {
+      ...fields,
+      enable: true,
+      user_id_type: 'username',
+      ...hash,
+    })
   }
-  if (words.length === 0) return []
-  const { id: _, ...rest_ } = have
-  await put(rest, ['authentication', AUTHENTICATOR], {
-    ...rest_,
-    enable: true,
-    user_id_type: 'username',
-    password_hash_algorithm: HASH_ALGORITHM,
-  })
+  if (fault) throw fault
   return words
 }
 
@@ -207,9 +214,20 @@ const STEPS: readonly Step[] = [
   listenerStep,
 ]
 
-/** Closes what is open. Gives what had to be changed, in words; a second call changes nothing. */
+/**
+ * Closes what is open. Gives what had to be changed, in words; a second call changes nothing.
+ * @throws the first step's error, which names after it what was changed all the same.
+ */
 export const secureDefaults = async (rest: Rest, limits: Limits): Promise<string[]> => {
   const words: string[] = []
-  for (const step of STEPS) words.push(...(await step(rest, limits)))
-  return words
+  const errors: unknown[] = []
+  for (const step of STEPS)
+    try {
+      words.push(...(await step(rest, limits)))
+    } catch (error) {
+      if (error instanceof BrokerUnavailable) throw error
+      errors.push(error)
+    }
+  if (errors.length === 0) return words
+  throw new Error([...errors.map(messageOf), ...words].join('; '), { cause: errors[0] })
 }

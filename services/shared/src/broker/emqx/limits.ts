@@ -46,6 +46,8 @@ const MEBIBYTE = 1_024 ** 2
 export const zone = z.looseObject({
   mqtt: z.looseObject({
     use_username_as_clientid: z.boolean(),
+    clientid_override: z.string().optional(),
+    peer_cert_as_username: z.string(),
     max_inflight: z.number(),
     max_mqueue_len: z.union([z.number(), z.string()]),
     session_expiry_interval: z.string(),
@@ -64,6 +66,11 @@ type Setting = { readonly root: 'mqtt' | 'force_shutdown'; readonly key: string;
 
 const always = ({ mqtt }: Zone, { sessionExpiry }: Limits): (Setting | false)[] => [
   !mqtt.use_username_as_clientid && { root: 'mqtt', key: 'use_username_as_clientid', value: true },
+  (mqtt.clientid_override ?? 'disabled') !== 'disabled' && {
+    root: 'mqtt',
+    key: 'clientid_override',
+    value: 'disabled',
+  },
   mqtt.shared_subscription_strategy !== 'hash_topic' && {
     root: 'mqtt',
     key: 'shared_subscription_strategy',
@@ -106,6 +113,10 @@ export const zoneSettings = (have: Zone, limits: Limits): Setting[] =>
   [...always(have, limits), ...(limits.zone === 'global' ? queues(have, limits) : [])].filter(
     (setting) => setting !== false,
   )
+
+/** What makes the user name the certificate's CN wherever a client has one. */
+export const certificateNames = ({ mqtt }: Zone): Setting[] =>
+  mqtt.peer_cert_as_username === 'cn' ? [] : [{ root: 'mqtt', key: 'peer_cert_as_username', value: 'cn' }]
 
 /** The zone with the changes: EMQX refuses a PUT that leaves a root out. */
 export const zoneWith = (have: Zone, settings: readonly Setting[]): Zone => {

@@ -1,6 +1,10 @@
-/** Listeners: none may let a client in unasked, and those of the default zone are slowed where a rate is set. */
+/**
+ * Listeners: none may let a client in unasked, and those of the default zone are slowed where a rate is set. Where a
+ * certificate stands for the password, the user name must be the certificate's: else EMQX takes the one that the client
+ * gives, and each device could be any other. That is a setting of the zone; zones that do not say otherwise inherit it.
+ */
 import { z } from 'zod'
-import type { Limits } from './limits.ts'
+import { certificateNames, type Limits, zone, zoneWith, zoneWords } from './limits.ts'
 import type { Rest } from './rest.ts'
 
 const listener = z.looseObject({
@@ -21,9 +25,12 @@ export type Listener = z.infer<typeof listener>
 const asksForCertificate = ({ ssl_options: tls }: Listener): boolean =>
   tls?.verify === 'verify_peer' && tls.fail_if_no_peer_cert === true
 
+/** Whether a certificate is all that a client needs. */
+const takesCertificateAlone = (have: Listener): boolean => have.enable_authn === false && asksForCertificate(have)
+
 /** What to change of a listener, and the words for it. */
 export const listenerChange = (have: Listener, { messagesRate }: Pick<Limits, 'messagesRate'>) => {
-  const isOpen = have.enable_authn === false && !asksForCertificate(have)
+  const isOpen = have.enable_authn === false && !takesCertificateAlone(have)
   const isSlowed = messagesRate !== undefined && (have.zone ?? 'default') === 'default'
   const setsRate = isSlowed && have.messages_rate !== messagesRate
   return {
@@ -37,15 +44,30 @@ export const listenerChange = (have: Listener, { messagesRate }: Pick<Limits, 'm
   }
 }
 
+const listenersOf = async (rest: Rest): Promise<Listener[]> => {
+  const list = await rest.call({ method: 'GET', path: ['listeners'], expect: [200] })
+  const all: Listener[] = []
+  for (const { id } of z.array(z.object({ id: z.string() })).parse(list.body))
+    all.push(listener.parse((await rest.call({ method: 'GET', path: ['listeners', id], expect: [200] })).body))
+  return all
+}
+
+const nameStep = async (rest: Rest): Promise<string[]> => {
+  const path = ['configs', 'global_zone']
+  const have = zone.parse((await rest.call({ method: 'GET', path, expect: [200] })).body)
+  const settings = certificateNames(have)
+  if (settings.length > 0) await rest.call({ method: 'PUT', path, body: zoneWith(have, settings), expect: [200] })
+  return zoneWords(have, settings)
+}
+
 /** EMQX keeps what a PUT leaves out, wants the id and the type, and takes no name. */
 export const listenerStep = async (rest: Rest, limits: Limits): Promise<string[]> => {
-  const list = await rest.call({ method: 'GET', path: ['listeners'], expect: [200] })
-  const words: string[] = []
-  for (const { id } of z.array(z.object({ id: z.string() })).parse(list.body)) {
-    const have = listener.parse((await rest.call({ method: 'GET', path: ['listeners', id], expect: [200] })).body)
+  const all = await listenersOf(rest)
+  const words = all.some(takesCertificateAlone) ? await nameStep(rest) : []
+  for (const have of all) {
     const change = listenerChange(have, limits)
     if (change.words.length === 0) continue
-    const { type, bind, enable } = have
+    const { id, type, bind, enable } = have
     await rest.call({
       method: 'PUT',
       path: ['listeners', id],

@@ -2,12 +2,10 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { BrokerUnavailable } from '../broker.ts'
 import { BrokerRefused, type Request, Rest } from './rest.ts'
-import { type EmqxStandIn, startEmqx } from './testing/server.ts'
+import { restTo } from './testing/adapter.ts'
+import { startEmqx } from './testing/server.ts'
 
 const NODES: Request = { method: 'GET', path: ['nodes'], expect: [200] }
-
-const restTo = (emqx: EmqxStandIn, timeoutMs = 5_000): Rest =>
-  new Rest({ url: emqx.url, readKey: async () => ({ ...emqx.apiKey }), timeoutMs })
 
 /** Everything that an error would show in a log. */
 const shown = (error: unknown): string =>
@@ -57,6 +55,18 @@ test('a key that was changed in its file is read again', async () => {
   emqx.apiKey = { key: 'k', secret: 'new' }
   secret = 'new'
   assert.equal((await rest.call(NODES)).status, 200)
+})
+
+test('requests that were under way when the key changed all go through with the new one', async () => {
+  await using emqx = await startEmqx()
+  let secret = 'old'
+  emqx.apiKey = { key: 'k', secret: 'old' }
+  await using rest = new Rest({ url: emqx.url, readKey: async () => ({ key: 'k', secret }) })
+  await rest.call(NODES)
+  emqx.apiKey = { key: 'k', secret: 'new' }
+  secret = 'new'
+  const answers = await Promise.all(Array.from({ length: 16 }, () => rest.call(NODES)))
+  assert.ok(answers.every(({ status }) => status === 200))
 })
 
 test('a key that the broker does not know is an error that names the settings, and not the key', async () => {

@@ -74,6 +74,11 @@ const reasonOf = (body: unknown, { isSecret = false }: Request): string => {
     .slice(0, MAX_REASON)
 }
 
+/** Lets a body go unread; that its connection broke meanwhile is nobody's concern. */
+const drop = async ({ body }: Response): Promise<void> => {
+  await body?.cancel().catch(() => undefined)
+}
+
 export class Rest implements AsyncDisposable {
   readonly #settings: RestSettings
   readonly #stop = new AbortController()
@@ -108,7 +113,7 @@ export class Rest implements AsyncDisposable {
     const response = await this.#authorized(request)
     const { status } = response
     if (status >= 500 || status === 429) {
-      await response.body?.cancel()
+      await drop(response)
       const Kind = RETRIED.has(status) ? Passing : BrokerUnavailable
       throw new Kind(`${this.#where()} answered ${nameOf(request)} with ${status}; its own log says why`)
     }
@@ -118,15 +123,16 @@ export class Rest implements AsyncDisposable {
   }
 
   async #authorized(request: Request): Promise<Response> {
-    const first = await this.#send(request, await this.#key())
+    const used = await this.#key()
+    const first = await this.#send(request, used)
     if (first.status !== 401) return first
-    await first.body?.cancel()
-    const old = this.#authorization
-    this.#authorization = undefined
+    await drop(first)
+    // Another request may have read the new key already.
+    if (this.#authorization === used) this.#authorization = undefined
     const fresh = await this.#key()
-    const second = fresh === old ? undefined : await this.#send(request, fresh)
+    const second = fresh === used ? undefined : await this.#send(request, fresh)
     if (second !== undefined && second.status !== 401) return second
-    await second?.body?.cancel()
+    if (second !== undefined) await drop(second)
     throw new BrokerUnavailable(
       `${this.#where()} refused the API key (401): EMQX_API_KEY_FILE and EMQX_API_SECRET_FILE must hold a key and its secret that EMQX knows, ` +
         'with the role administrator',

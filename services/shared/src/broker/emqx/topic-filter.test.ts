@@ -49,6 +49,7 @@ test('a filter that would mean something else to EMQX is refused', () => {
     '',
     `a/\${username}/b`,
     'eq a',
+    '$share/g/eq a',
     'a/#/b',
     'a+/b',
     'a/b#',

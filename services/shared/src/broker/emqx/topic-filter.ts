@@ -26,7 +26,8 @@ const isLevel = (level: string, i: number, { length }: readonly string[]): boole
 export const filterFault = (filter: string): string | undefined => {
   const inner = withoutGroup(filter)
   if (inner === '' || Buffer.byteLength(filter) > MAX_BYTES) return `must have 1 to ${MAX_BYTES} bytes`
-  if (FORBIDDEN.test(filter)) return 'must not hold control characters or ${, nor begin with "eq "'
+  if (FORBIDDEN.test(filter) || FORBIDDEN.test(inner))
+    return 'must not hold control characters or ${, nor begin with "eq "'
   const levels = inner.split('/')
   if (isDollar(levels)) return 'must not begin with $'
   return levels.every(isLevel) ? undefined : "'+' must be a whole level, '#' the whole last level"

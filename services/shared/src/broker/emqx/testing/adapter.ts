@@ -2,6 +2,7 @@
 import { createLogger } from '../../../process/logger.ts'
 import type { Acl, Broker, NewAccount } from '../../broker.ts'
 import { connectEmqx, type EmqxSettings } from '../emqx.ts'
+import { Rest } from '../rest.ts'
 import { type EmqxStandIn, startEmqx } from './server.ts'
 
 export const ACL: Acl = { publish: ['fleets/ns/f/d/telemetry'], subscribe: ['fleets/ns/f/d/commands'] }
@@ -23,6 +24,10 @@ export const connectTo = (emqx: EmqxStandIn, change: Partial<EmqxSettings> = {})
     timeoutMs: 5_000,
     ...change,
   })
+
+/** The adapter's requests alone. */
+export const restTo = (emqx: EmqxStandIn, timeoutMs = 5_000): Rest =>
+  new Rest({ url: emqx.url, readKey: async () => ({ ...emqx.apiKey }), timeoutMs })
 
 export type Pair = AsyncDisposable & { readonly emqx: EmqxStandIn; readonly broker: Broker }
 

@@ -14,7 +14,7 @@ import { freshState, type State, type TestSession } from './state.ts'
 
 /** What goes wrong with requests whose `METHOD path` fits. */
 export type Fault = {
-  readonly kind: 'echoing 500' | 'unavailable' | 'slow' | 'reset' | 'unauthorized'
+  readonly kind: 'echoing 500' | 'unavailable' | 'refused' | 'slow' | 'reset' | 'unauthorized'
   readonly on?: RegExp
   /** How many times; default for ever. */
   times?: number
@@ -66,6 +66,8 @@ export type EmqxStandIn = AsyncDisposable & {
   apiKey: { key: string; secret: string }
   /** An import that holds this user is refused as a whole. */
   refuseImport: string | undefined
+  /** An import that holds this user says that it failed, and does not write it. */
+  failImport: string | undefined
   /** Authenticator, users, rules, sources and bans are gone, as after a restart without a disk. */
   loseDatabase(): void
   session(clientid: string, change?: Partial<TestSession>): TestSession
@@ -78,6 +80,7 @@ class StandIn implements EmqxStandIn {
   onDone: (asked: Asked) => void = () => undefined
   apiKey = { key: 'fleetloom', secret: 'for-tests' }
   refuseImport: string | undefined
+  failImport: string | undefined
   readonly #server: Server
 
   constructor() {
@@ -144,7 +147,16 @@ class StandIn implements EmqxStandIn {
     if (wrongBody) return wrongBody
     if (path.at(-1) === 'import_users' && this.#refuses(parsed(raw))) return badRequest('bad_format')
     const args = path.filter((_, i) => route.segments[i] === '*')
-    return route.handler({ state: this.state, args, query: url.searchParams, body: parsed(raw) } satisfies Call)
+    const reply = route.handler({ state: this.state, args, query: url.searchParams, body: parsed(raw) } satisfies Call)
+    return path.at(-1) === 'import_users' ? this.#withFailed(reply, parsed(raw)) : reply
+  }
+
+  #withFailed(reply: Reply, body: unknown): Reply {
+    const { failImport } = this
+    const isHit = Array.isArray(body) && body.some(({ user_id }) => user_id === failImport)
+    if (failImport === undefined || !isHit) return reply
+    this.state.users.delete(failImport)
+    return { ...reply, body: { ...(reply.body as object), failed: 1 } }
   }
 
   #refuses(body: unknown): boolean {
@@ -179,6 +191,7 @@ const bodyFault = (request: IncomingMessage, raw: Buffer): Reply | undefined => 
 const faultReply = (fault: Fault | undefined, { headers }: IncomingMessage): Reply | undefined => {
   if (fault?.kind === 'echoing 500') return crash(headers.authorization ?? '')
   if (fault?.kind === 'unavailable') return problem(503, 'SERVICE_UNAVAILABLE', 'not yet')
+  if (fault?.kind === 'refused') return badRequest('some nodes did not do it')
   if (fault?.kind === 'unauthorized') return problem(401, 'BAD_API_KEY_OR_SECRET', 'Check api_key/api_secret')
   return undefined
 }

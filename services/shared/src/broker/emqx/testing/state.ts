@@ -69,6 +69,7 @@ const stockZone = (): Record<string, Fields> => ({
   force_shutdown: { enable: true, max_heap_size: '32MB', max_mailbox_size: 1000 },
   mqtt: {
     use_username_as_clientid: false,
+    clientid_override: 'disabled',
     mqueue_store_qos0: true,
     session_expiry_interval: '2h',
     peer_cert_as_username: 'disabled',
