@@ -1,0 +1,97 @@
+/** Which shards of which fleets this replica holds: those that exist, as far as ownership gives them to it. */
+import type { Ownership } from '@fleetloom/shared/ownership'
+import type { FleetDocument } from '@fleetloom/shared/pipeline/fleet-document'
+import { type Logger, messageOf } from '@fleetloom/shared/process/logger'
+import { FleetAlerter, shardKey } from './fleet-alerter.ts'
+import { type Changes, Known } from './known.ts'
+import type { AlerterParts } from './parts.ts'
+
+const TICK_MS = 1_000
+
+/** A document that vanished while its fleet was active was deleted by hand, and comes back; the last good one stays in force. */
+const isOver = (held: FleetAlerter, document: FleetDocument | undefined): boolean =>
+  document ? document.uid !== held.uid : held.document.phase === 'Draining'
+
+export class Fleets implements AsyncDisposable {
+  readonly known: Known
+  readonly #parts: AlerterParts
+  readonly #ownership: Pick<Ownership, 'owns' | 'onChange'>
+  readonly #log: Logger
+  readonly #alerters = new Map<string, FleetAlerter>()
+  /** What is on its way out, by fleet: a successor waits for it. */
+  readonly #stopping = new Map<string, Promise<void>>()
+  readonly #timer: NodeJS.Timeout
+  #started = false
+  #closed = false
+
+  constructor(parts: AlerterParts, ownership: Pick<Ownership, 'owns' | 'onChange'>) {
+    this.#parts = parts
+    this.#ownership = ownership
+    this.#log = parts.log
+    this.known = new Known(this.#changes())
+    ownership.onChange(() => this.#settleAll())
+    this.#timer = setInterval(() => this.#tick(), TICK_MS)
+  }
+
+  /** Everything that exists was told: begin. Before that a shard would be restored without its rules. */
+  start(): void {
+    this.#started = true
+    this.#settleAll()
+  }
+
+  get(key: string): FleetAlerter | undefined {
+    return this.#alerters.get(key)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed = true
+    clearInterval(this.#timer)
+    for (const [key, alerter] of this.#alerters) this.#stop(key, alerter[Symbol.asyncDispose]())
+    await Promise.all(this.#stopping.values())
+  }
+
+  #changes(): Changes {
+    return {
+      onFleet: (key) => this.#settle(key),
+      onRule: (key, rule) => this.#alerters.get(key)?.setRule(rule),
+      onRuleGone: (key, uid) => this.#alerters.get(key)?.removeRule(uid),
+      onDevice: (key, device, labels) => this.#alerters.get(key)?.setDevice(device, labels),
+      onDeviceGone: (key, device) => this.#alerters.get(key)?.removeDevice(device),
+    }
+  }
+
+  #settleAll(): void {
+    for (const key of this.known.keys()) this.#settle(key)
+  }
+
+  /** Brings one fleet to what its document and ownership ask for. */
+  #settle(key: string): void {
+    if (!this.#started || this.#closed || this.#stopping.has(key)) return
+    const known = this.known.get(key)
+    const { document } = known
+    const held = this.#alerters.get(key)
+    if (held && isOver(held, document)) return this.#stop(key, held.gone())
+    if (!document) return
+    const alerter = held ?? new FleetAlerter(this.#parts, known, document)
+    this.#alerters.set(key, alerter)
+    alerter.update(document)
+    const indexes = document.stream.telemetrySubjects.map((_, index) => index)
+    alerter.hold(new Set(indexes.filter((index) => this.#ownership.owns(shardKey(document, index)))))
+  }
+
+  #stop(key: string, stopped: Promise<void>): void {
+    this.#alerters.delete(key)
+    const done = stopped
+      .catch((error) => this.#log.error({ key }, messageOf(error)))
+      .finally(() => {
+        this.#stopping.delete(key)
+        this.#settle(key)
+      })
+    this.#stopping.set(key, done)
+  }
+
+  #tick(): void {
+    const nowMs = performance.now()
+    for (const alerter of this.#alerters.values()) alerter.tick(nowMs)
+  }
+}
