@@ -31,6 +31,10 @@ export const outboxConfig = {
     .describe(
       "file that holds the platform key, of which the MQTT password is derived and that opens webhooks' secrets",
     ),
+  platformKeyPreviousFile: z
+    .string()
+    .optional()
+    .describe('file that holds the platform key before it, while secrets that it sealed are about'),
   alertmanagerUrls: z
     .string()
     .refine(isHttpUrls, 'must be http:// or https:// URLs, comma separated')

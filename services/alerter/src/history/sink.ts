@@ -9,7 +9,7 @@ import { backoffMs } from '@fleetloom/shared/backoff'
 import { type Logger, messageOf } from '@fleetloom/shared/process/logger'
 import type { Answer } from '@fleetloom/shared/questdb/answer'
 import type { Questdb } from '@fleetloom/shared/questdb/client'
-import { ALERT_COLUMNS, rowOf } from './row.ts'
+import { COLUMNS, rowOf } from './row.ts'
 
 const MOST_ROWS = 1_000
 
@@ -96,7 +96,7 @@ export class RowSink implements AsyncDisposable {
     const { questdb, table } = this.#options
     questdb.renew()
     const bodies = batch.map(({ transition }) => Buffer.from(rowOf(table, transition)))
-    return questdb.write(bodies, { table, measurements: ALERT_COLUMNS.map((name) => ({ name })) })
+    return questdb.write(bodies, { table, measurements: COLUMNS })
   }
 
   #settle(batch: readonly Pending[]): [] {

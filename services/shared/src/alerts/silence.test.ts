@@ -64,8 +64,8 @@ test('a silence holds from its start until just before its end', () => {
   assert.deepEqual([held(NOW, NOW + 1), held(NOW - 1, NOW), held(NOW + 1, NOW + 2)], [true, false, false])
 })
 
-test('a matcher with a pattern that is not supported is refused by its value', () => {
-  const { error } = matcher.safeParse({ name: 'device', operator: '=~', value: '(a+)+$' })
+test('a matcher with a pattern that can not be read is refused by its value', () => {
+  const { error } = matcher.safeParse({ name: 'device', operator: '=~', value: '(a+' })
   assert.deepEqual(
     error?.issues.map(({ path }) => path),
     [['value']],

@@ -4,7 +4,7 @@
  * `endsAt`. One that has ended is kept for a while, to tell why nobody heard.
  */
 import { z } from 'zod'
-import { PatternError, parsePattern } from './pattern.ts'
+import { checkPattern, matchesPattern, PatternError } from './pattern.ts'
 import type { Transition } from './transition.ts'
 
 export const MATCH_OPERATORS = ['=', '!=', '=~', '!~'] as const
@@ -21,7 +21,7 @@ export const matcher = z
   .superRefine(({ operator, value }, context) => {
     if (operator === '=' || operator === '!=') return
     try {
-      parsePattern(value)
+      checkPattern(value)
     } catch (error) {
       if (!(error instanceof PatternError)) throw error
       context.addIssue({ code: 'custom', path: ['value'], message: error.message })
@@ -71,7 +71,7 @@ const holds = ({ name, operator, value }: Matcher, labels: Readonly<Record<strin
   const given = Object.hasOwn(labels, name) ? (labels[name] as string) : ''
   if (operator === '=') return given === value
   if (operator === '!=') return given !== value
-  return parsePattern(value)(given) === (operator === '=~')
+  return matchesPattern(value, given) === (operator === '=~')
 }
 
 export const isActive = ({ startsAt, endsAt }: Pick<Silence, 'startsAt' | 'endsAt'>, nowMs: number): boolean =>
