@@ -2,7 +2,7 @@
  * Why the writer posts rows as they are encoded: `node e2e/bench/sender.ts`. The same rows go to QuestDB through the official client's
  * Sender, from values that stand ready, and as line protocol that stands ready. CPU is this process's own.
  */
-import { createQuestdb } from '@fleetloom/writer/questdb/client'
+import { createQuestdb } from '@fleetloom/shared/questdb/client'
 import { Sender } from '@questdb/nodejs-client'
 import { type QuestdbServer, startQuestdb } from '../kit/questdb.ts'
 

@@ -16,7 +16,7 @@ import { startNats } from './nats.ts'
 import type { Place } from './place.ts'
 import type { Part, PlatformOptions } from './platform-options.ts'
 import { startQuestdb } from './questdb.ts'
-import { secretFile } from './secret-file.ts'
+import { type Secret, secretFile } from './secret-file.ts'
 import {
   type Servers,
   type Service,
@@ -35,6 +35,7 @@ export type Platform = AsyncDisposable &
   ApiClient &
   Readonly<Record<Service, ServiceProcess>> & {
     readonly adminKeyFile: string
+    readonly platformKey: Secret
     /** With the option `certificates`: the CA of devices, and the process that keeps the broker's revocation list. */
     readonly deviceCa: DeviceCaFiles | undefined
     readonly crl: Child | undefined

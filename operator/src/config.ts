@@ -1,3 +1,4 @@
+import { DURATION, durationMs } from '@fleetloom/crds/units'
 import { brokerConfig, emqxLimitsConfig } from '@fleetloom/shared/broker/connect'
 import { commonConfig, natsConfig } from '@fleetloom/shared/process/config'
 import { z } from 'zod'
@@ -24,11 +25,28 @@ export const config = z.object({
   platformKeyFile: z
     .string()
     .describe("file that holds the platform key, of which the ingest sessions' passwords are derived"),
+  platformKeyPreviousFile: z
+    .string()
+    .optional()
+    .describe('file that holds the platform key before this one: what it sealed is sealed anew; unset: there was none'),
+  secrets: z
+    .string()
+    .optional()
+    .describe('folder of secrets that rules name, as files NAMESPACE/NAME/key (standalone mode only)'),
   ...brokerConfig('fleetloom_operator'),
   ...emqxLimitsConfig,
   questdbUrl: z.url().default('http://127.0.0.1:9000').describe('QuestDB over HTTP'),
   questdbUser: z.string().default('admin').describe('QuestDB user'),
   questdbPasswordFile: z.string().describe('file that holds its password'),
+  alertsTtl: z
+    .string()
+    .regex(DURATION)
+    .refine(
+      (text) => durationMs(text) >= 28 * 24 * 3_600_000,
+      'must be at least 28d: the table has a partition a month',
+    )
+    .default('1y')
+    .describe('how long the history of alerts is kept, e.g. 90d; whole months'),
   resyncMs: whole
     .min(1_000)
     .max(60_000)

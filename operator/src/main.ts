@@ -5,10 +5,10 @@ import { processRoutes, serveHttp } from '@fleetloom/shared/process/http'
 import { messageOf } from '@fleetloom/shared/process/logger'
 import { runProcess } from '@fleetloom/shared/process/run'
 import { config } from './config.ts'
-import { readSecret } from './fleets.ts'
 import { gatedBroker, gatedDatabase, gatedNats } from './loop/write-gate.ts'
 import { openSource } from './open-source.ts'
 import { operate } from './operate.ts'
+import { readSecret } from './resource-deps.ts'
 import { connectQuestdb } from './targets/database/questdb-http.ts'
 
 await runProcess({
@@ -20,7 +20,7 @@ await runProcess({
     const { config, log, registry, stack, fail } = context
     // First, so that a replica that can't reach NATS does not come to lead.
     const connected = stack.use(await connectNats('operator', config))
-    const { source, leadership, gate, routes } = await openSource(context)
+    const { source, secrets, leadership, gate, routes } = await openSource(context)
     const nats = gatedNats(connected, gate)
     const password = await readSecret(config.questdbPasswordFile)
     const { questdbUrl: url, questdbUser: user } = config
@@ -34,7 +34,15 @@ await runProcess({
     const lead = async (): Promise<void> => {
       await leadership.won
       broker = gatedBroker(stack.use(await connectBroker(config, { log, limits: limitsOf(config) })), gate)
-      await operate(context, { source, nats, broker, database }, () => leadership.mayWrite())
+      await operate(context, {
+        source,
+        secrets,
+        nats,
+        broker,
+        database,
+        check: () => [],
+        mayWrite: () => leadership.mayWrite(),
+      })
     }
     leadership.lost.then(fail, fail)
     const leading = lead()

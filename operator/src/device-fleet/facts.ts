@@ -1,6 +1,6 @@
 /** What every step of a fleet's reconcile shares: the servers, the indexes kept by following buckets, and one read of the document. */
 import type { DeviceFleetSpec } from '@fleetloom/crds/device-fleet'
-import { label, type Names, type Ref } from '@fleetloom/crds/names'
+import type { Names } from '@fleetloom/crds/names'
 import type { Grant } from '@fleetloom/crds/topics'
 import type { Broker } from '@fleetloom/shared/broker/broker'
 import type { Nats } from '@fleetloom/shared/nats'
@@ -31,7 +31,7 @@ export type FleetDeps = {
   readonly broker: Broker
   readonly accounts: AccountList
   readonly passwordOf: SessionPassword
-  readonly documents: Documents
+  readonly documents: Documents<FleetDocument>
   readonly claims: Claims
   readonly drains: DrainWatch
   readonly applied: AppliedIndex
@@ -49,7 +49,7 @@ export type FleetFacts = {
   /** The document as it should be in the end, all grants given. */
   readonly want: FleetDocument
   /** What stands in the pipeline bucket, once a step has read it; moves on as steps write it. */
-  stored: Stored | undefined
+  stored: Stored<FleetDocument> | undefined
   /** How full the stream is, once a step has read it. */
   level: StreamLevel | undefined
 }
@@ -64,7 +64,3 @@ export const gatherFacts =
     stored: undefined,
     level: undefined,
   })
-
-/** The refusal of a newer manifest of this fleet, if there is one. */
-export const refusalOf = ({ source }: Pick<FleetDeps, 'source'>, fleet: Ref) =>
-  source.refusals().find(({ resource }) => resource?.kind === 'DeviceFleet' && label(resource) === label(fleet))

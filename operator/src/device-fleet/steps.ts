@@ -18,16 +18,16 @@ import type { FleetDocument } from '@fleetloom/shared/pipeline/fleet-document'
 import { type Change, converge, report } from '../loop/converge.ts'
 import { Stalling, Waiting } from '../loop/errors.ts'
 import type { Step } from '../loop/kind.ts'
-import { refusalText } from '../source/refusal-list.ts'
+import { notRefused } from '../source/not-refused.ts'
 import { convergeDevices } from '../targets/broker/devices.ts'
 import { convergeSessions } from '../targets/broker/sessions.ts'
 import { databaseTarget } from '../targets/database/database-target.ts'
 import { databaseWant } from '../targets/database/shape.ts'
 import { NO_GRANTS, narrowed, withTopicsOf } from '../targets/pipeline/compile.ts'
-import { differenceOf } from '../targets/pipeline/documents.ts'
+import { differenceOf, ownDocument } from '../targets/pipeline/documents.ts'
 import { streamWant } from '../targets/stream/shape.ts'
 import { forgetProgress, streamTarget } from '../targets/stream/stream-target.ts'
-import { type FleetDeps, type FleetFacts, type FleetWork, refusalOf } from './facts.ts'
+import type { FleetDeps, FleetFacts, FleetWork } from './facts.ts'
 
 export type FleetStep = Step<DeviceFleetSpec, FleetFacts>
 
@@ -46,18 +46,6 @@ const accepted = (deps: FleetDeps): FleetStep => ({
     const made = await deps.claims.claim(metadata, claimsOf(spec, metadata))
     const changes = made.map((filter) => ({ reason: 'Created', message: `claim on ${filter}` }) as const)
     await report(work, 'Accepted', 'topics', changes)
-    return undefined
-  },
-})
-
-/** Told last, so that the last good version is in place before the resource says that a newer one was refused. */
-const notRefused = (deps: FleetDeps): FleetStep => ({
-  condition: 'Accepted',
-  after: [],
-  run: async ({ resource }) => {
-    const refusal = refusalOf(deps, resource.metadata)
-    if (refusal)
-      throw new Stalling('Invalid', `${refusalText(refusal)}; generation ${resource.metadata.generation} keeps running`)
     return undefined
   },
 })
@@ -107,11 +95,10 @@ const publish = async (deps: FleetDeps, work: FleetWork, facts: FleetFacts, docu
 }
 
 const remainingGrants = ({ stored, want }: FleetFacts): FleetDocument['grants'] =>
-  stored && stored.document.uid === want.uid ? narrowed(stored.document.grants, want.grants) : NO_GRANTS
+  narrowed(ownDocument(stored, want)?.grants ?? NO_GRANTS, want.grants)
 
 /** The fleet's own document as it stands. */
-const ownStored = ({ stored, want }: FleetFacts): FleetDocument | undefined =>
-  stored?.document.uid === want.uid ? stored.document : undefined
+const ownStored = ({ stored, want }: FleetFacts): FleetDocument | undefined => ownDocument(stored, want)
 
 /** What ingest should listen to now: the old topics too, until `trim` finds them empty. */
 const listening = (facts: FleetFacts): FleetDocument => withTopicsOf(facts.want, ownStored(facts) ?? facts.want)

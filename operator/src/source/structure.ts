@@ -8,7 +8,7 @@
  * 3. Every fault is reported, each at the path of its field.
  */
 import type { OpenApi } from '@fleetloom/crds/openapi'
-import { didYouMean } from './nearest.ts'
+import { didYouMean } from '@fleetloom/shared/nearest'
 
 export type Path = readonly (string | number)[]
 

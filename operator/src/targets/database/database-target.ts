@@ -21,7 +21,7 @@ const runAll = async (db: Questdb, statements: readonly string[]): Promise<void>
 
 const CONFIRM = { tries: 60, everyMs: 50 } as const
 
-const confirmed = async (db: Questdb, query: string, message: string): Promise<void> => {
+export const confirmed = async (db: Questdb, query: string, message: string): Promise<void> => {
   for (let i = 0; i < CONFIRM.tries; i++) {
     if ((await db.sql(query)).length > 0) return
     await setTimeout(CONFIRM.everyMs)
@@ -30,7 +30,11 @@ const confirmed = async (db: Questdb, query: string, message: string): Promise<v
 }
 
 /** Makes a change of which the next reading for the table is to know, whether it succeeds or not. */
-const changing = async (catalog: Catalog, table: string, work: (db: Questdb) => Promise<void>): Promise<void> => {
+export const changing = async (
+  catalog: Catalog,
+  table: string,
+  work: (db: Questdb) => Promise<void>,
+): Promise<void> => {
   try {
     await work(catalog.db)
   } finally {

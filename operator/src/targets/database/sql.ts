@@ -39,13 +39,17 @@ export const columnSql = (name: string, type: string): string => `${quoted(name)
 export type TableShape = {
   readonly table: string
   readonly columns: readonly (readonly [name: string, type: string])[]
+  readonly dedupKeys: readonly string[]
   readonly partitionBy: string
-  readonly ttlHours: number
+  /** As SQL says it, and as `lengthOf` gives it. */
+  readonly ttl: { readonly sql: string; readonly length: string }
 }
 
-export const createTableSql = ({ table, columns, partitionBy, ttlHours }: TableShape): string =>
+export const keysSql = (keys: readonly string[]): string => keys.map(quoted).join(', ')
+
+export const createTableSql = ({ table, columns, dedupKeys, partitionBy, ttl }: TableShape): string =>
   `CREATE TABLE ${quoted(table)} (${columns.map(([name, type]) => columnSql(name, type)).join(', ')}) ` +
-  `TIMESTAMP(ts) PARTITION BY ${partitionBy} TTL ${ttlHours} HOURS WAL DEDUP UPSERT KEYS(${DEDUP_KEYS.join(', ')})`
+  `TIMESTAMP(ts) PARTITION BY ${partitionBy} TTL ${ttl.sql} WAL DEDUP UPSERT KEYS(${keysSql(dedupKeys)})`
 
 /** What a rollup holds of one measurement, as its view selects it. A Boolean is never absent in QuestDB, so its count is that of rows. */
 export const foldsOf = ({ name, type }: Measured): readonly string[] => {

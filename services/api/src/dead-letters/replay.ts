@@ -20,7 +20,7 @@ export type ReplayResult = {
   readonly id: number
   /**
    * `stored`, `rejected`, `would_store`: as ingest answers. `gone`: there is no such letter (any more). `not_replayable`: only
-   * the beginning of the payload was kept. `unavailable`: nobody took it; the letter stays.
+   * the beginning of the payload was kept, or it is a notification. `unavailable`: nobody took it; the letter stays.
    */
   readonly outcome: 'stored' | 'rejected' | 'would_store' | 'gone' | 'not_replayable' | 'unavailable'
   readonly reason?: string | undefined
@@ -88,6 +88,8 @@ export class Replay {
   async #one(letter: Letter, { document, dryRun }: Options): Promise<ReplayResult> {
     const { id } = letter
     if (!isWhole(letter)) return { id, outcome: 'not_replayable', detail: 'only the beginning of the payload was kept' }
+    if (letter.letter.stage === 'notification')
+      return { id, outcome: 'not_replayable', detail: 'a notification of the past: it would say what is no more' }
     try {
       const result = letter.letter.stage === 'row' ? this.#row(document, letter, dryRun) : this.#mqtt(letter, dryRun)
       const outcome = await result

@@ -58,4 +58,4 @@ export type Sealed = z.infer<typeof sealed>
 
 /** The document in `bytes`, or why it can't be used. Never throws. */
 export const parseRuleDocument = (bytes: Uint8Array): Parsed<RuleDocument> =>
-  parseDocument(ruleDocument, RULE_DOCUMENT_MAJOR, bytes)
+  parseDocument(bytes, ruleDocument, RULE_DOCUMENT_MAJOR)

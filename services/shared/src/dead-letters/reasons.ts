@@ -16,6 +16,9 @@ export const DEAD_LETTER_REASONS = {
   invalid_event: 'Send an event as a JSON object with the texts "type" and "severity".',
   database_rejected: 'The database refused this row; the detail holds its words.',
   foreign_fleet: 'The batch was made for another fleet of the same name that has been deleted.',
+  notification_failed:
+    'The receiver did not take the notification; the detail says why. Mend the receiver; the next one is tried anew.',
+  notification_silenced: 'A silence held the notification back; the detail names it.',
 } as const
 
 export type DeadLetterReason = keyof typeof DEAD_LETTER_REASONS

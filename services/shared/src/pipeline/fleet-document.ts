@@ -66,4 +66,4 @@ export type Measurement = FleetDocument['measurements'][number]
 
 /** The document in `bytes`, or why it can't be used. Never throws. */
 export const parseFleetDocument = (bytes: Uint8Array): Parsed<FleetDocument> =>
-  parseDocument(fleetDocument, DOCUMENT_MAJOR, bytes)
+  parseDocument(bytes, fleetDocument, DOCUMENT_MAJOR)

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Answer } from '../questdb/answer.ts'
+import type { Answer } from '@fleetloom/shared/questdb/answer'
 import type { Letter } from './dead-letters.ts'
 import { type FlushTools, flush } from './flush.ts'
 import { cutByRows } from './sort.ts'

@@ -5,7 +5,7 @@
 import { readFile } from 'node:fs/promises'
 import http from 'node:http'
 import https from 'node:https'
-import { messageOf } from '@fleetloom/shared/process/logger'
+import { messageOf } from '../process/logger.ts'
 import { type Answer, answerOf, type Target } from './answer.ts'
 
 export type QuestdbSettings = {

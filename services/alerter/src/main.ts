@@ -1,0 +1,40 @@
+import { readFile } from 'node:fs/promises'
+import { namesOf } from '@fleetloom/crds/names'
+import { open, readSealKeys, ruleContext } from '@fleetloom/shared/alerts/seal'
+import { sessionPassword } from '@fleetloom/shared/broker/session-password'
+import { connectNats } from '@fleetloom/shared/nats'
+import { joinOwnership } from '@fleetloom/shared/ownership'
+import { processRoutes, serveHttp } from '@fleetloom/shared/process/http'
+import { runProcess } from '@fleetloom/shared/process/run'
+import { alerterConfig } from './config.ts'
+import { createOutboxMetrics } from './metrics.ts'
+import { openOutbox } from './outbox/outbox.ts'
+
+await runProcess({
+  name: 'fleetloom-alerter',
+  about: 'Records what becomes of alerts and tells Alertmanager, webhooks and MQTT subscribers.',
+  config: alerterConfig,
+  start: async ({ config, log, registry, stack }) => {
+    const { replica, httpHost, httpPort } = config
+    const names = namesOf(config.installation)
+    const nats = stack.use(await connectNats(`fleetloom-alerter ${replica}`, config))
+    const kv = await nats.bucket(names.buckets.alerts)
+    const applied = await nats.bucket(names.buckets.applied)
+    const sealKeys = await readSealKeys(config.platformKeyFile, config.platformKeyPreviousFile)
+    const username = names.alerterUser
+    const password = sessionPassword(await readFile(config.platformKeyFile), username)
+    const ownership = stack.use(await joinOwnership({ kv: applied, service: 'alerter', replica, log }))
+    const outbox = stack.use(
+      openOutbox({
+        ...{ config, names, nats, kv, ownership, log },
+        openSecret: (sealed, { namespace, ruleUid }) =>
+          open(sealKeys, sealed, ruleContext({ namespace, uid: ruleUid })),
+        mqtt: { url: config.mqttUrl, username, password },
+        metrics: createOutboxMetrics(registry),
+      }),
+    )
+    const checks = { nats: nats.ping, questdb: outbox.questdb.ping }
+    const http = stack.use(await serveHttp({ host: httpHost, port: httpPort }, processRoutes(registry, checks)))
+    log.info({ port: http.port }, 'listening')
+  },
+})

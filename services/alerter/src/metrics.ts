@@ -1,0 +1,51 @@
+import { Counter, Histogram, type Registry } from 'prom-client'
+
+/** The kinds of receivers, as rules name them. */
+export type ReceiverKind = 'alertmanager' | 'webhook' | 'mqtt'
+
+/**
+ * `sent`: taken by the receiver. `failed`: an attempt that was not. `retried`: an attempt after the first. `dead`: given up.
+ * `suppressed`: held back by a silence.
+ */
+export type NotificationResult = 'sent' | 'failed' | 'retried' | 'dead' | 'suppressed'
+
+export type OutboxMetrics = {
+  notified(kind: ReceiverKind, result: NotificationResult, count?: number): void
+  /** Seconds that one attempt took. */
+  attemptTook(kind: ReceiverKind, seconds: number): void
+  recorded(rows: number): void
+  unreadable(): void
+}
+
+export const createOutboxMetrics = (registry: Registry): OutboxMetrics => {
+  const registers = [registry]
+  const notifications = new Counter({
+    name: 'fleetloom_alerter_notifications_total',
+    help: 'Notifications by receiver and result: sent, failed (an attempt), retried (an attempt after the first), dead (given up), suppressed (by a silence).',
+    labelNames: ['receiver', 'result'],
+    registers,
+  })
+  const attempts = new Histogram({
+    name: 'fleetloom_alerter_notification_duration_seconds',
+    help: 'Time of one attempt to tell a receiver.',
+    labelNames: ['receiver'],
+    buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30],
+    registers,
+  })
+  const rows = new Counter({
+    name: 'fleetloom_alerter_history_rows_total',
+    help: 'Transitions written to the history; a repeat counts again and changes nothing.',
+    registers,
+  })
+  const unreadable = new Counter({
+    name: 'fleetloom_alerter_unreadable_transitions_total',
+    help: 'Messages of the alert stream that were no transitions.',
+    registers,
+  })
+  return {
+    notified: (receiver, result, count = 1) => notifications.inc({ receiver, result }, count),
+    attemptTook: (receiver, seconds) => attempts.observe({ receiver }, seconds),
+    recorded: (count) => rows.inc(count),
+    unreadable: () => unreadable.inc(),
+  }
+}

@@ -1,0 +1,71 @@
+/** One transition on its way to one webhook, and the record of it while it has to wait. */
+import { parseTransition } from '@fleetloom/shared/alerts/records'
+import type { Receiver } from '@fleetloom/shared/alerts/rule-document'
+import type { Transition } from '@fleetloom/shared/alerts/transition'
+import { z } from 'zod'
+import { receiverKey } from './receivers.ts'
+
+export type WebhookReceiver = Extract<Receiver, { kind: 'webhook' }>
+
+export type Delivery = {
+  /** Sequence of the transition in the alert stream, and place of the receiver in its list. */
+  readonly seq: number
+  readonly index: number
+  readonly transition: Transition
+  readonly receiver: WebhookReceiver
+  readonly firstMs: number
+  attempts: number
+  nextMs: number
+  /** Whether a record of it is in the bucket: then it outlives this process. */
+  isParked: boolean
+  /** Nothing remains to be done for it. */
+  isOver: boolean
+  /** Its parking, when that began while others were before it. */
+  parking: Promise<void> | undefined
+  /** Called once its fate can't be lost any more. */
+  settle: () => void
+}
+
+/** Deliveries of one lane follow each other: those of one alert to one receiver. */
+export const laneOf = ({ transition, receiver }: Delivery): string =>
+  `${receiverKey(transition.namespace, receiver.url)}\n${transition.ruleUid}\n${transition.device}`
+
+export const parkedRecord = z.object({
+  version: z.string(),
+  attempts: z.number().int(),
+  /** ms since the epoch, as is the other. */
+  nextMs: z.number(),
+  firstMs: z.number(),
+})
+
+/** KV key of a delivery that waits. */
+export const parkedKey = (partition: number, { seq, index }: Pick<Delivery, 'seq' | 'index'>): string =>
+  `delivery.${partition}.${seq}.${index}`
+
+export const parkedValue = ({ attempts, nextMs, firstMs }: Delivery): string =>
+  JSON.stringify({ version: '1.0', attempts, nextMs: Math.round(nextMs), firstMs })
+
+/** The webhooks that are to hear of a transition. */
+export const deliveriesOf = (transition: Transition, seq: number, nowMs: number): Delivery[] =>
+  transition.notify.flatMap((receiver, index) =>
+    receiver.kind === 'webhook' ? [{ ...NEW, seq, index, transition, receiver, firstMs: nowMs }] : [],
+  )
+
+const NEW = {
+  attempts: 0,
+  nextMs: 0,
+  isParked: false,
+  isOver: false,
+  parking: undefined,
+  settle: () => undefined,
+}
+
+/** A delivery out of its record and the message it is about; undefined when either can't be read. */
+export const parkedDelivery = (key: string, value: Uint8Array, message: Uint8Array): Delivery | undefined => {
+  const [, , seq, index] = key.split('.').map(Number)
+  const transition = parseTransition(message)
+  const receiver = transition?.notify[index ?? -1]
+  const { data } = parkedRecord.safeParse(JSON.parse(new TextDecoder().decode(value)))
+  if (!data || receiver?.kind !== 'webhook' || transition === undefined) return undefined
+  return { ...NEW, ...data, seq: seq ?? 0, index: index ?? 0, transition, receiver, isParked: true }
+}

@@ -1,0 +1,28 @@
+/** What is wrong with a rule beyond its schema: said in the same words at admission and in its conditions. */
+import type { AlertRuleSpec } from '@fleetloom/crds/alert-rule'
+import { checkExpression, type Fault, type Schema } from './expression.ts'
+import { checkTemplate } from './template.ts'
+
+type Checked = Pick<AlertRuleSpec, 'when' | 'labels' | 'annotations'> & { readonly clearWhen?: string | undefined }
+
+/** `field` is a path such as `spec.when` or `spec.annotations.summary`. */
+export type RuleFault = Fault & { readonly field: string }
+
+const at = (field: string, fault: Fault | undefined): readonly RuleFault[] => (fault ? [{ field, ...fault }] : [])
+
+const templates = (field: string, texts: Readonly<Record<string, string>>): readonly RuleFault[] =>
+  Object.entries(texts).flatMap(([name, text]) => at(`${field}.${name}`, checkTemplate(text)))
+
+/**
+ * All faults of a rule, at most one per field. Without a fleet only what can be told without one: syntax, functions, windows,
+ * templates.
+ */
+export const checkRule = (
+  spec: Checked,
+  fleet: { readonly measurements: Schema } | undefined,
+): readonly RuleFault[] => [
+  ...at('spec.when', checkExpression(spec.when, fleet?.measurements)),
+  ...(spec.clearWhen === undefined ? [] : at('spec.clearWhen', checkExpression(spec.clearWhen, fleet?.measurements))),
+  ...templates('spec.labels', spec.labels),
+  ...templates('spec.annotations', spec.annotations),
+]
