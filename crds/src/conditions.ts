@@ -23,6 +23,7 @@ export const OBSERVED_CONDITIONS = [
   'StreamFilling',
   'CredentialsLost',
   'CapacityLow',
+  'AlertsBlind',
 ] as const
 
 export const CONDITION_TYPES = [...FLEET_CONDITIONS, ...OBSERVED_CONDITIONS] as const

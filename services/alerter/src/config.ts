@@ -83,4 +83,5 @@ const shardsConfig = {
 
 export const alerterConfig = z.object({ ...commonConfig, ...natsConfig, ...shardsConfig, ...outboxConfig })
 
+export type Config = z.infer<typeof alerterConfig>
 export type OutboxConfig = z.infer<z.ZodObject<typeof outboxConfig>>

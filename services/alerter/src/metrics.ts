@@ -1,4 +1,5 @@
-import { Counter, Histogram, type Registry } from 'prom-client'
+import type { AlertState } from '@fleetloom/shared/alerts/transition'
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
 
 /** The kinds of receivers, as rules name them. */
 export type ReceiverKind = 'alertmanager' | 'webhook' | 'mqtt'
@@ -47,5 +48,54 @@ export const createOutboxMetrics = (registry: Registry): OutboxMetrics => {
     attemptTook: (receiver, seconds) => attempts.observe({ receiver }, seconds),
     recorded: (count) => rows.inc(count),
     unreadable: () => unreadable.inc(),
+  }
+}
+
+export type FleetMetrics = {
+  /** A transition to this state was found; one that is found again after a crash counts again. */
+  found(to: AlertState): void
+  checkpointed(bytes: number, seconds: number): void
+}
+
+/** `underWay`: messages found and not yet in a stream. `shards`: shards held. */
+export const createFleetMetrics = (
+  registry: Registry,
+  now: { readonly underWay: () => number; readonly shards: () => number },
+): FleetMetrics => {
+  const registers = [registry]
+  const gauge = (name: string, help: string, value: () => number) =>
+    new Gauge({
+      name: `fleetloom_alerter_${name}`,
+      help,
+      registers,
+      collect() {
+        this.set(value())
+      },
+    })
+  gauge('under_way_messages', 'Transitions and events found that are not yet in their stream.', now.underWay)
+  gauge('shards', 'Shards that this replica holds.', now.shards)
+  const found = new Counter({
+    name: 'fleetloom_alerter_transitions_total',
+    help: 'Transitions found, by the state they lead to.',
+    labelNames: ['to'],
+    registers,
+  })
+  const bytes = new Counter({
+    name: 'fleetloom_alerter_checkpoint_bytes_total',
+    help: 'Bytes of checkpoints.',
+    registers,
+  })
+  const seconds = new Histogram({
+    name: 'fleetloom_alerter_checkpoint_duration_seconds',
+    help: 'Time from the start of a checkpoint to its manifest.',
+    buckets: [0.01, 0.05, 0.1, 0.5, 1, 5, 20],
+    registers,
+  })
+  return {
+    found: (to) => found.inc({ to }),
+    checkpointed: (count, took) => {
+      bytes.inc(count)
+      seconds.observe(took)
+    },
   }
 }

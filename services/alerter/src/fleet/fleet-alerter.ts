@@ -114,7 +114,7 @@ export class FleetAlerter implements AsyncDisposable {
   }
 
   async #take(index: number): Promise<void> {
-    this.#shards.set(index, await Shard.restore(this.#parts, this.#known, this.#document, index))
+    this.#shards.set(index, await Shard.restore({ parts: this.#parts, document: this.#document, index }, this.#known))
   }
 
   async #drop(index: number): Promise<void> {

@@ -1,9 +1,10 @@
 /** Which shards of which fleets this replica holds: those that exist, as far as ownership gives them to it. */
+import { fleetKey } from '@fleetloom/crds/names'
 import type { Ownership } from '@fleetloom/shared/ownership'
 import type { FleetDocument } from '@fleetloom/shared/pipeline/fleet-document'
 import { type Logger, messageOf } from '@fleetloom/shared/process/logger'
 import { FleetAlerter, shardKey } from './fleet-alerter.ts'
-import { type Changes, Known } from './known.ts'
+import { type Changes, Known, type KnownFleet } from './known.ts'
 import type { AlerterParts } from './parts.ts'
 
 const TICK_MS = 1_000
@@ -39,6 +40,13 @@ export class Fleets implements AsyncDisposable {
     this.#settleAll()
   }
 
+  /** Number of shards held. */
+  get shards(): number {
+    let count = 0
+    for (const alerter of this.#alerters.values()) for (const _ of alerter.shards()) count++
+    return count
+  }
+
   get(key: string): FleetAlerter | undefined {
     return this.#alerters.get(key)
   }
@@ -70,9 +78,13 @@ export class Fleets implements AsyncDisposable {
     const known = this.known.get(key)
     const { document } = known
     const held = this.#alerters.get(key)
-    if (held && isOver(held, document)) return this.#stop(key, held.gone())
-    if (!document) return
-    const alerter = held ?? new FleetAlerter(this.#parts, known, document)
+    if (held && isOver(held, document)) this.#stop(key, held.gone())
+    else if (document) this.#hold(known, document)
+  }
+
+  #hold(known: KnownFleet, document: FleetDocument): void {
+    const key = fleetKey(document)
+    const alerter = this.#alerters.get(key) ?? new FleetAlerter(this.#parts, known, document)
     this.#alerters.set(key, alerter)
     alerter.update(document)
     const indexes = document.stream.telemetrySubjects.map((_, index) => index)
