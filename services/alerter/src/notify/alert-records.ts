@@ -20,7 +20,7 @@ const held = async (kv: KV, key: string): Promise<Held> => {
 }
 
 const put = (kv: KV, key: string, one: Transition, { revision }: Held): Promise<number> =>
-  kv.update(key, JSON.stringify(one), revision)
+  kv.put(key, JSON.stringify(one), { previousSeq: revision })
 
 const noteFiring = async (kv: KV, one: Transition): Promise<void> => {
   const [firing, resolved] = await Promise.all([
