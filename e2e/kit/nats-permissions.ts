@@ -99,10 +99,19 @@ export const natsPermissions = (installation?: string): Readonly<Record<NatsUser
         ),
       ],
     ),
-    alerter: service([
-      ...[...writeBucket(alerts), ...reportApplied(applied, 'alerter'), ...readBucket(pipeline)],
-      ...[...ownConsumers(names.alertStream), `${root}alert.>`, `${root}dead.>`],
-    ]),
+    alerter: {
+      ...service(
+        [
+          ...[...writeBucket(alerts), `$JS.API.STREAM.PURGE.KV_${alerts}`, ...reportApplied(applied, 'alerter')],
+          ...[pipeline, devices].flatMap(readBucket),
+          ...[...ownConsumers('*'), '$JS.API.CONSUMER.CREATE.*'],
+          ...[`${root}alert.>`, `${root}dead.>`, `${root}fleet.*.*.events`],
+        ],
+        [`KV_${keys}`, dead].flatMap(wholeStream),
+      ),
+      subscribe: { allow: [INBOX, `${root}ask.>`] },
+      allow_responses: true,
+    },
     api: service([
       ...[...readBucket(pipeline), ...[devices, keys, alerts].flatMap(writeBucket)],
       ...onEach(['STREAM.INFO', 'STREAM.MSG.DELETE', 'DIRECT.GET'], [dead]),

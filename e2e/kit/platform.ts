@@ -1,5 +1,5 @@
 /**
- * The whole platform on one machine: three servers, our four processes and a folder of manifests. For a test in a temp
+ * The whole platform on one machine: three servers, our five processes and a folder of manifests. For a test in a temp
  * folder on free ports; for the demo in a folder of its own on the usual ports.
  */
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
@@ -110,11 +110,11 @@ const startServices = async (stack: AsyncDisposableStack, around: Surroundings, 
     const specific = { port: options.ports?.[service], env: options.env?.[service] }
     return announced(service, options, startService(service, around, { ...place, ...specific }))
   }
-  const [operator, api, writer, ingest] = await together(
+  const [operator, api, alerter, writer, ingest] = await together(
     stack,
-    ...([start('operator'), start('api'), start('writer'), start('ingest')] as const),
+    ...([start('operator'), start('api'), start('alerter'), start('writer'), start('ingest')] as const),
   )
-  return { operator, api, writer, ingest }
+  return { operator, api, alerter, writer, ingest }
 }
 
 /** Where the broker has a listener for certificates: what keeps its list of the revoked ones. */
