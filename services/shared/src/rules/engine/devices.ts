@@ -1,0 +1,89 @@
+/** The devices of a shard: who they are, how far their time is, and when they were heard. All times of theirs are in µs. */
+import { Column } from './column.ts'
+import { DeviceTable } from './device-table.ts'
+import type { Labels } from './ports.ts'
+
+const NONE = Number.NEGATIVE_INFINITY
+/** Most rows of one instant whose keys are remembered, beyond the first. */
+const MOST_KEYS = 1000
+
+export class Devices {
+  readonly table = new DeviceTable()
+  readonly labels: Labels[] = []
+  /** Newest accepted time, and the shard's elapsed count (ms) when it was set. */
+  readonly watermark = new Column(NONE)
+  readonly markedAt = new Column()
+  /** Time of the newest row that was used, by its own stamp; and the time up to which the device was judged. */
+  readonly released = new Column(NONE)
+  readonly judged = new Column(NONE)
+  /** Where the shard's count of silence stood when any row was read. */
+  readonly heard = new Column()
+  /** JetStream time of the last message with a row, ms; 0 for never. */
+  readonly seenMs = new Column()
+  readonly online = new Column()
+  readonly #high = new Column()
+  readonly #low = new Column()
+  /** Keys at the released time beyond the first, `high, low` one after the other. */
+  readonly #more = new Map<number, number[]>()
+
+  id(device: number): string {
+    return this.table.id(device) ?? ''
+  }
+
+  add(id: string, labels: Labels): number {
+    const device = this.table.add(id)
+    this.labels[device] = labels
+    return device
+  }
+
+  remove(device: number): void {
+    this.table.remove(device)
+    this.labels[device] = {}
+    for (const column of this.#columns) column.clear(device)
+    this.#more.delete(device)
+  }
+
+  /** Whether a row with this digest was used at the released time. */
+  isRepeat(device: number, high: number, low: number): boolean {
+    if (this.#high.get(device) === high && this.#low.get(device) === low) return true
+    const more = this.#more.size > 0 ? this.#more.get(device) : undefined
+    if (!more) return false
+    for (let i = 0; i < more.length; i += 2) if (more[i] === high && more[i + 1] === low) return true
+    return false
+  }
+
+  /** Remembers that a row was used. */
+  release(device: number, micros: number, high: number, low: number): void {
+    if (micros > this.released.get(device)) {
+      this.released.set(device, micros)
+      this.#high.set(device, high)
+      this.#low.set(device, low)
+      if (this.#more.size > 0) this.#more.delete(device)
+      return
+    }
+    const more = this.#more.get(device)
+    if (!more) this.#more.set(device, [high, low])
+    else if (more.length < MOST_KEYS * 2) more.push(high, low)
+  }
+
+  get bytes(): number {
+    return this.#columns.reduce((sum, { cells }) => sum + cells.byteLength, 0)
+  }
+
+  save(device: number): Float64Array {
+    return Float64Array.of(...this.#columns.map((column) => column.get(device)), ...(this.#more.get(device) ?? []))
+  }
+
+  load(device: number, record: Float64Array): void {
+    for (const [i, column] of this.#columns.entries()) column.set(device, record[i] as number)
+    const more = [...record.subarray(this.#columns.length)]
+    if (more.length > 0) this.#more.set(device, more)
+  }
+
+  get #columns(): readonly Column[] {
+    return [
+      ...[this.watermark, this.markedAt, this.released, this.judged, this.heard],
+      ...[this.seenMs, this.online, this.#high, this.#low],
+    ]
+  }
+}

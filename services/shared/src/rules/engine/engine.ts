@@ -1,0 +1,227 @@
+/**
+ * The engine of alert rules: from the messages of one shard's stream to the transitions of its alerts. It is a function of what it was
+ * given, in the order it was given: it reads no clock, and a replay from a snapshot gives the same transitions with the same ids.
+ *
+ * For each message (`take`):
+ *
+ * 1. *Mark.* A progress mark moves the shard's clock (`shard-clock.ts`). The devices that the wheel holds for that time are woken
+ *    (`judge.ts`): rows that waited long enough are used, instants passed in silence are judged, and silence itself.
+ * 2. *Row.* Each row is read from the bytes (`rows.ts`) and finds its device (`device-table.ts`). It is heard (`presence.ts`); late rows
+ *    and repeats are counted and left; the others are used at once or, where lateness is allowed, in order of time (`intake.ts`).
+ * 3. *History.* A row is used at its device's time: first what time alone did since the last row (`settle`), then its values
+ *    go into the pieces of history that rules need, each kept once whoever needs it (`history.ts`; windows in `windows.ts`).
+ * 4. *Judgement.* Each rule that reads one of its columns is judged, and its state moves (`alert-states.ts`).
+ * 5. *Transition.* A change of state becomes a transition with an id made of rule, device, state and time (`emit.ts`).
+ *
+ * Memory is bounded by devices × what rules need. The caller drains after each message.
+ */
+
+import type { RuleDocument } from '../../alerts/rule-document.ts'
+import type { AlertCause, Transition } from '../../alerts/transition.ts'
+import type { FleetDocument } from '../../pipeline/fleet-document.ts'
+import { STATE } from './alert-states.ts'
+import { EVENT_COLUMNS, takeEvent } from './event-intake.ts'
+import { takeRow } from './intake.ts'
+import { wake } from './judge.ts'
+import type { Labels, Ports } from './ports.ts'
+import { RecentKeys } from './recent-keys.ts'
+import { recompile, removeDevice, removeRule, setDevice, setRule } from './roster.ts'
+import { Rows } from './rows.ts'
+import { indexRules, makeShard, type PresenceChange, type RowCounts, type Shard } from './shard.ts'
+import type { Progress } from './shard-clock.ts'
+import { loadSnapshot, takeSnapshot } from './snapshot.ts'
+
+export type Message = {
+  /** Rows of line protocol; may be empty. */
+  readonly body: Uint8Array
+  /** JetStream time of the message, ms since the epoch. */
+  readonly storedMs: number
+  /** The progress mark it carries. */
+  readonly progress?: Progress
+}
+
+export type RuleCounts = {
+  readonly uid: string
+  readonly generation: number
+  readonly firing: number
+  readonly pending: number
+  /** Event time of the last judgement, µs; 0 for never. */
+  readonly lastEvaluatedMicros: number
+  /** Judgements that failed since the rule was set, and why the rule is unhealthy. */
+  readonly faults: number
+  readonly message: string | undefined
+}
+
+export type Firing = { readonly rule: RuleDocument; readonly device: string; readonly sinceMicros: number }
+
+export type ShardOptions = {
+  readonly ports: Ports
+  /** Number of the shard: events of other shards' devices are passed over. */
+  readonly shard: number
+  /** Table of the namespace's events, as it stands in line protocol. */
+  readonly eventsTable: string
+}
+
+/** Table and symbols in line protocol. */
+const escapeName = (text: string): string => text.replace(/[ ,=\\\n\r]/g, '\\$&')
+
+export class ShardEngine {
+  readonly #options: ShardOptions
+  readonly #shard: Shard
+  readonly #recent = new RecentKeys()
+  readonly #events: Rows
+  #rows: Rows
+
+  constructor(fleet: FleetDocument, options: ShardOptions) {
+    this.#options = options
+    this.#shard = makeShard(options.ports, fleet)
+    this.#events = new Rows(escapeName(options.eventsTable), EVENT_COLUMNS)
+    this.#rows = this.#open(fleet)
+  }
+
+  /** Takes over the fleet's document; rules whose measurements are gone become unhealthy. */
+  setFleet(fleet: FleetDocument): void {
+    const before = this.#shard.fleet
+    this.#shard.fleet = fleet
+    const isSame = JSON.stringify(before.measurements) === JSON.stringify(fleet.measurements)
+    if (!isSame || before.table !== fleet.table) this.#rows = this.#open(fleet)
+    else this.#shard.clock.expect(fleet.sessions)
+    if (isSame) indexRules(this.#shard)
+    else recompile(this.#shard)
+  }
+
+  /** Ends all alerts: the fleet is gone. */
+  removeFleet(): void {
+    for (const { document } of this.#shard.rules) this.removeRule(document.uid, 'fleet-removed')
+  }
+
+  /**
+   * Adds or changes a rule, known by its uid. What fires goes on firing and is judged anew; what is pending is dropped. Returns why it
+   * can't be judged; then nothing has changed.
+   */
+  setRule(document: RuleDocument): string | undefined {
+    if (!document.suspend) return setRule(this.#shard, document)
+    removeRule(this.#shard, document.uid, 'rule-changed')
+    return undefined
+  }
+
+  removeRule(uid: string, cause: AlertCause = 'rule-removed'): void {
+    removeRule(this.#shard, uid, cause)
+  }
+
+  /** Adds a device of this shard or changes its labels. Rows of others are passed over. */
+  setDevice(id: string, { labels }: { readonly labels: Labels }): void {
+    setDevice(this.#shard, id, labels)
+  }
+
+  removeDevice(id: string): void {
+    removeDevice(this.#shard, id, 'device-removed')
+  }
+
+  /** Takes a message of the shard's telemetry: its mark, then its rows. */
+  take({ body, storedMs, progress }: Message): void {
+    if (progress) this.#mark(progress)
+    const [rows, shard] = [this.#rows, this.#shard]
+    rows.open(body)
+    while (rows.next()) takeRow(shard, rows, storedMs)
+    shard.counts.unreadable += rows.unreadable
+    rows.unreadable = 0
+  }
+
+  /** Takes a message of the fleet's events, of all shards. */
+  takeEvents({ body, storedMs, progress }: Message): void {
+    if (progress) this.#mark(progress)
+    const [rows, shard] = [this.#events, this.#shard]
+    rows.open(body)
+    while (rows.next()) takeEvent(shard, rows, { storedMs, recent: this.#recent, shard: this.#options.shard })
+    shard.counts.unreadable += rows.unreadable
+    rows.unreadable = 0
+  }
+
+  /** The transitions since the last call, in the order in which they were found. */
+  drain(): Transition[] {
+    return this.#shard.transitions.splice(0)
+  }
+
+  /** Devices that went offline or came back since the last call. */
+  drainPresence(): PresenceChange[] {
+    return this.#shard.presence.splice(0)
+  }
+
+  counts(): RuleCounts[] {
+    return this.#shard.rules.map(({ document: { uid, generation }, states, lastEvaluatedMicros, health }) => ({
+      ...{ uid, generation, firing: states.firing, pending: states.pending, lastEvaluatedMicros },
+      ...{ faults: health.faults, message: health.message },
+    }))
+  }
+
+  /** What became of the rows. */
+  get rowCounts(): Readonly<RowCounts> {
+    return this.#shard.counts
+  }
+
+  get online(): number {
+    return this.#shard.online
+  }
+
+  /** Registered devices of the shard. */
+  get known(): number {
+    return this.#shard.devices.table.size
+  }
+
+  /** JetStream time of the last message with a row of this device, ms; undefined for never. */
+  lastSeenMs(id: string): number | undefined {
+    const { devices } = this.#shard
+    return devices.seenMs.get(devices.table.findId(id)) || undefined
+  }
+
+  /** What fires now. */
+  *firing(): Generator<Firing> {
+    const { rules, devices } = this.#shard
+    for (const { document, states } of rules)
+      if (states.firing > 0)
+        for (const device of devices.table.all())
+          if (states.of(device) === STATE.firing)
+            yield { rule: document, device: devices.id(device), sinceMicros: states.firingSince(device) }
+  }
+
+  /** Everything that the stream has made of the engine, in chunks of at most 512 KiB; later messages do not change them. */
+  snapshot(): Uint8Array[] {
+    return takeSnapshot(this.#shard, this.#recent)
+  }
+
+  /**
+   * Goes on from a snapshot. Fleet, rules and devices are to be set before; alerts of rules and devices that are gone are resolved. False
+   * when it can't be used: of another fleet, or of another version.
+   */
+  restore(chunks: Iterable<Uint8Array>): boolean {
+    return loadSnapshot(this.#shard, this.#recent, chunks)
+  }
+
+  /** Bytes of history and states, about. */
+  get bytes(): number {
+    const { history, devices, rules } = this.#shard
+    return (
+      history.bytes +
+      devices.bytes +
+      rules.reduce((sum, { states, due }) => sum + states.bytes + due.cells.byteLength, 0)
+    )
+  }
+
+  #open(fleet: FleetDocument): Rows {
+    const { history, clock } = this.#shard
+    const columns = fleet.measurements.map(({ name, type }) => ({
+      name,
+      isText: type === 'Symbol' || type === 'String',
+    }))
+    history.setMeasurements(fleet.measurements)
+    clock.expect(fleet.sessions)
+    return new Rows(escapeName(fleet.table), columns)
+  }
+
+  #mark(progress: Progress): void {
+    const shard = this.#shard
+    if (!shard.clock.take(progress)) return
+    for (const device of shard.wheel.take(shard.clock.elapsed)) wake(shard, device)
+  }
+}

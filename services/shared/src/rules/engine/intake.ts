@@ -1,0 +1,99 @@
+/**
+ * Taking rows in. A row is heard when it is read. It is used at once, or waits as long as the fleet allows readings to be late; one
+ * that is older than what was used is late, one with the key of a used one is a repeat: both only count.
+ */
+import { call, judgeCalled, moveTo, reached, releaseUpTo, seek, useRow } from './judge.ts'
+import { planLoosely } from './plan.ts'
+import { hear } from './presence.ts'
+import type { Rows } from './rows.ts'
+import type { Rule } from './rule.ts'
+import { lateMicros, type Shard } from './shard.ts'
+
+const NONE = Number.NEGATIVE_INFINITY
+const isSilent = ({ clock }: Shard, { bound }: Rule, device: number): boolean =>
+  bound.silences.some(({ since, ms }) => clock.heard - since(device) >= ms())
+
+/** Rules that find the device silent now. */
+export const silentRules = (shard: Shard, device: number): readonly Rule[] =>
+  shard.bySilence.length === 0
+    ? []
+    : shard.bySilence.filter((rule) => rule.watches(device) && isSilent(shard, rule, device))
+
+/** Judges the rules whose silence has ended and that the row did not wake otherwise. */
+export const judgeHeard = (shard: Shard, before: readonly Rule[], device: number): void => {
+  if (before.length === 0) return
+  const at = reached(shard, device)
+  const ended = before.filter((rule) => rule.stamp !== shard.stamp && !isSilent(shard, rule, device))
+  if (ended.length === 0 || at === NONE) return
+  moveTo(shard, device, at)
+  call(shard, ended)
+  seek(shard, device, at)
+  judgeCalled(shard, device, false)
+}
+
+/** Brings a device to the time it has reached and then sets its clock; its first row brings its own clock with it. */
+export const mark = (shard: Shard, device: number, micros: number): void => {
+  const { devices, clock, rules } = shard
+  const watermark = devices.watermark.get(device)
+  if (watermark === NONE) {
+    devices.judged.clear(device)
+    for (const rule of rules) rule.due.clear(device)
+  } else devices.judged.set(device, reached(shard, device))
+  if (micros <= watermark) return
+  devices.watermark.set(device, micros)
+  devices.markedAt.set(device, clock.elapsed)
+}
+
+/** Whether a row may still be used. */
+const isFresh = ({ devices, counts }: Shard, device: number, row: Rows): boolean => {
+  const released = devices.released.get(device)
+  if (row.micros < released) counts.late++
+  else if (row.micros === released && devices.isRepeat(device, row.high, row.low)) counts.repeated++
+  else return true
+  return false
+}
+
+const letWait = (shard: Shard, device: number, row: Rows): void => {
+  const { devices, waiting, counts } = shard
+  if (!waiting.put(device, row)) {
+    counts.repeated++
+    return
+  }
+  mark(shard, device, row.micros)
+  if (waiting.isFull(device)) {
+    counts.early++
+    releaseUpTo(shard, device, waiting.oldest(device))
+  }
+  releaseUpTo(shard, device, devices.watermark.get(device) - lateMicros(shard))
+}
+
+const offer = (shard: Shard, device: number, row: Rows): void => {
+  if (!isFresh(shard, device, row)) return
+  if (lateMicros(shard) > 0) letWait(shard, device, row)
+  else {
+    mark(shard, device, row.micros)
+    useRow(shard, device, row)
+  }
+}
+
+/** Takes the telemetry row that `row` stands on. */
+export const takeRow = (shard: Shard, row: Rows, storedMs: number): void => {
+  const { devices, history, counts, fleet } = shard
+  const device = devices.table.find(row.bytes, row.deviceStart, row.deviceEnd)
+  counts.rows++
+  shard.stamp++
+  if (device < 0) {
+    counts.unknown++
+    return
+  }
+  const silent = silentRules(shard, device)
+  hear(shard, device, storedMs)
+  for (let i = 0; i < row.count; i++) {
+    const heard = history.columns[row.columns[i] as number]?.heard
+    if (heard) for (let k = 0; k < heard.length; k++) heard[k]?.hear(device)
+  }
+  if (row.micros > (storedMs + fleet.payload.acceptFutureMs) * 1000) counts.future++
+  else offer(shard, device, row)
+  judgeHeard(shard, silent, device)
+  planLoosely(shard, device)
+}

@@ -1,0 +1,55 @@
+/** When a device is to be looked at next, should no row come from it. */
+import type { Silence } from './history.ts'
+import type { Rule } from './rule.ts'
+import { lateMicros, SETTLE_MICROS, type Shard } from './shard.ts'
+
+const NEVER = Number.POSITIVE_INFINITY
+
+/** Where the shard's count of marks is when a quiet device is judged up to `micros`. */
+const elapsedAt = (shard: Shard, device: number, micros: number): number => {
+  if (micros === NEVER) return NEVER
+  const { devices, clock } = shard
+  const watermark = devices.watermark.get(device)
+  const behind = lateMicros(shard) + SETTLE_MICROS
+  if (watermark > Number.NEGATIVE_INFINITY)
+    return devices.markedAt.get(device) + Math.ceil((micros - watermark + behind) / 1000)
+  return clock.elapsed + Math.ceil((micros - (clock.mark ?? 0) * 1000 + behind) / 1000)
+}
+
+/** What is left of a silence, ms; infinite when it is over. */
+const left = ({ since, ms }: Silence, device: number, heard: number): number => {
+  const rest = since(device) + ms() - heard
+  return rest > 0 ? rest : NEVER
+}
+
+const silenceDue = ({ clock, bySilence, history }: Shard, device: number): number => {
+  let least = left(history.offline, device, clock.heard)
+  for (const rule of bySilence) {
+    if (!rule.watches(device)) continue
+    for (const silence of rule.bound.silences) least = Math.min(least, left(silence, device, clock.heard))
+  }
+  return clock.elapsed + least
+}
+
+/** Sets exactly when the device is to be looked at. */
+export const plan = (shard: Shard, device: number): void => {
+  let due = shard.waiting.oldest(device)
+  for (const rule of shard.rules) {
+    if (!rule.watches(device)) continue
+    const next = rule.next(device)
+    if (next < due) due = next
+  }
+  shard.wheel.set(device, Math.min(elapsedAt(shard, device, due), silenceDue(shard, device)))
+}
+
+/** Sets, after a row, a time not later than that: each row would be too often for the exact one. */
+export const planLoosely = (shard: Shard, device: number): void => {
+  const { rules, wheel, clock } = shard
+  let due = shard.waiting.oldest(device)
+  for (let i = 0; i < rules.length; i++) {
+    const rule = rules[i] as Rule
+    const at = rule.due.get(device)
+    if (at < due && rule.watches(device)) due = at
+  }
+  wheel.lower(device, Math.min(clock.elapsed + shard.silenceMs, elapsedAt(shard, device, due)))
+}

@@ -1,0 +1,191 @@
+/**
+ * A snapshot: everything that the stream has made of the shard, in chunks of at most 512 KiB.
+ *
+ *     length of the JSON (8 bytes) · JSON, filled up with spaces to whole numbers of 8 bytes · records
+ *
+ * The JSON names what the records are about: the devices by id, the pieces of history by what they keep, the rules by uid. A record is of
+ * doubles only: part, device, length, and that many numbers, as the part's `save` gave them. So what still fits a later set of rules and
+ * measurements is found by its name, and the rest is left.
+ */
+import type { RuleDocument } from '../../alerts/rule-document.ts'
+import type { RecentKeys } from './recent-keys.ts'
+import { drop, dropAll, placeRule, removeDevice } from './roster.ts'
+import { type Compiled, type Rule, UNJUDGED } from './rule.ts'
+import type { Shard } from './shard.ts'
+import type { Row } from './waiting.ts'
+
+const VERSION = 1
+const CHUNK_BYTES = 512 * 1024
+const WORD = 8
+
+type Head = {
+  readonly version: number
+  /** UID of the fleet: another fleet of the same name begins afresh. */
+  readonly fleet: string
+  readonly clock: unknown
+  readonly counts: Shard['counts']
+  readonly recent: unknown
+  readonly devices: readonly (string | null)[]
+  readonly pieces: readonly string[]
+  readonly rules: readonly { readonly document: RuleDocument; readonly lastEvaluatedMicros: number }[]
+  readonly waiting: readonly (readonly [device: number, rows: readonly Row[]])[]
+}
+
+/** Collects doubles in chunks. */
+class Chunks {
+  readonly all: Uint8Array[] = []
+  #chunk = new Float64Array(0)
+  #at = 0
+
+  numbers(source: Float64Array): void {
+    let from = 0
+    while (from < source.length) {
+      if (this.#at === this.#chunk.length) this.#begin()
+      const part = source.subarray(from, from + this.#chunk.length - this.#at)
+      this.#chunk.set(part, this.#at)
+      this.#at += part.length
+      from += part.length
+    }
+  }
+
+  done(): Uint8Array[] {
+    const last = this.all.pop()
+    return last ? [...this.all, last.subarray(0, this.#at * WORD)] : []
+  }
+
+  #begin(): void {
+    this.#chunk = new Float64Array(CHUNK_BYTES / WORD)
+    this.#at = 0
+    this.all.push(new Uint8Array(this.#chunk.buffer))
+  }
+}
+
+const headOf = (shard: Shard, recent: RecentKeys): Head => {
+  const { devices, clock, counts, fleet, history, rules, waiting } = shard
+  const all = [...devices.table.all()]
+  return {
+    ...{ version: VERSION, fleet: fleet.uid, clock: clock.save(), counts, recent: recent.save() },
+    devices: Array.from({ length: devices.table.end }, (_, device) => devices.table.id(device) ?? null),
+    pieces: [...history.pieces.keys()],
+    rules: rules.map(({ document, lastEvaluatedMicros }) => ({ document, lastEvaluatedMicros })),
+    waiting: all.map((device) => [device, waiting.rows(device)] as const).filter(([, rows]) => rows.length > 0),
+  }
+}
+
+const jsonWords = (head: Head): Float64Array => {
+  const json = Buffer.from(JSON.stringify(head))
+  const words = new Float64Array(1 + Math.ceil(json.length / WORD))
+  words[0] = json.length
+  Buffer.from(words.buffer, WORD).fill(0x20).set(json)
+  return words
+}
+
+/** What the records are about, in the order of their part: who has one, and what is in it. */
+type Part = { readonly has: (device: number) => boolean; readonly save: (device: number) => Float64Array }
+
+const partsOf = ({ devices, history, rules }: Shard): readonly Part[] => [
+  { has: () => true, save: (device) => devices.save(device) },
+  ...[...history.pieces.values()].map((piece) => ({ has: piece.isWatched.bind(piece), save: piece.save.bind(piece) })),
+  ...rules.map((rule) => ({
+    has: (device: number) => rule.watches(device),
+    save: (device: number) => Float64Array.of(rule.due.get(device), ...rule.states.save(device)),
+  })),
+]
+
+/** The shard as it is now. Copies at once: later messages do not change it. */
+export const takeSnapshot = (shard: Shard, recent: RecentKeys): Uint8Array[] => {
+  const chunks = new Chunks()
+  chunks.numbers(jsonWords(headOf(shard, recent)))
+  const all = [...shard.devices.table.all()]
+  partsOf(shard).forEach(({ has, save }, part) => {
+    for (const device of all) {
+      if (!has(device)) continue
+      const record = save(device)
+      chunks.numbers(Float64Array.of(part, device, record.length))
+      chunks.numbers(record)
+    }
+  })
+  return chunks.done()
+}
+
+type Load = (device: number, record: Float64Array) => void
+
+const loadRule =
+  (shard: Shard, rule: Rule, isSame: boolean): Load =>
+  (device, record) => {
+    const isMatch = rule.watches(device)
+    rule.states.load(device, record.subarray(1))
+    if (!isMatch) drop(shard, rule, device, 'rule-changed')
+    else if (isSame) rule.due.set(device, record[0] as number)
+    else rule.states.dropPending(device)
+  }
+
+/** A rule that is gone is put in once more, so that its alerts are resolved. */
+const gone = (shard: Shard, document: RuleDocument, compiled: Compiled): Rule => {
+  const rule = placeRule(shard, document, compiled)
+  for (const device of shard.devices.table.all()) rule.states.watch(device)
+  return rule
+}
+
+const isHead = (value: unknown): value is Head => (value as Head | null)?.version === VERSION
+
+const parse = (chunks: Iterable<Uint8Array>): { head: Head; words: Float64Array } | undefined => {
+  const bytes = Buffer.concat([...chunks])
+  const all = new Float64Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length))
+  const length = all[0] as number
+  const head: unknown = JSON.parse(bytes.toString('utf8', WORD, WORD + length))
+  return isHead(head) ? { head, words: all.subarray(1 + Math.ceil(length / WORD)) } : undefined
+}
+
+/** Brings back what fits the fleet, the rules and the devices that were set before; false when the snapshot is of no use. */
+export const loadSnapshot = (shard: Shard, recent: RecentKeys, chunks: Iterable<Uint8Array>): boolean => {
+  const parsed = parse(chunks)
+  if (!parsed || parsed.head.fleet !== shard.fleet.uid) return false
+  const { head, words } = parsed
+  const { devices, history, clock } = shard
+  clock.load(head.clock)
+  recent.load(head.recent)
+  Object.assign(shard.counts, head.counts)
+  const removed = head.devices.filter((id): id is string => id !== null && devices.table.findId(id) < 0)
+  for (const id of removed) devices.add(id, {})
+  const places = head.devices.map((id) => (id === null ? -1 : devices.table.findId(id)))
+  const former: Rule[] = []
+  const loads: (Load | undefined)[] = [
+    (device, record) => devices.load(device, record),
+    ...head.pieces.map((key) => loadPiece(shard, history.pieces.get(key))),
+    ...head.rules.map(({ document, lastEvaluatedMicros }) => {
+      const rule = shard.rules.find((one) => one.document.uid === document.uid)
+      if (rule) rule.lastEvaluatedMicros = lastEvaluatedMicros
+      else former.push(gone(shard, document, UNJUDGED))
+      const isSame = rule?.document.generation === document.generation
+      return loadRule(shard, rule ?? (former.at(-1) as Rule), isSame)
+    }),
+  ]
+  readRecords(words, places, loads)
+  for (const [device, rows] of head.waiting) for (const row of rows) shard.waiting.put(places[device] as number, row)
+  for (const rule of former) dropAll(shard, rule, 'rule-removed')
+  settleDevices(shard, removed)
+  return true
+}
+
+const loadPiece = (shard: Shard, piece: ReturnType<Shard['history']['pieces']['get']>): Load | undefined =>
+  piece &&
+  ((device, record) => void (piece.isWatched(device) && shard.devices.table.id(device) && piece.load(device, record)))
+
+const readRecords = (words: Float64Array, places: readonly number[], loads: readonly (Load | undefined)[]): void => {
+  for (let at = 0; at + 3 <= words.length; ) {
+    const device = places[words[at + 1] as number] as number
+    const end = at + 3 + (words[at + 2] as number)
+    loads[words[at] as number]?.(device, words.subarray(at + 3, end))
+    at = end
+  }
+}
+
+/** Counts who is online, lets go of the devices that were removed meanwhile, and looks at the others at the next mark. */
+const settleDevices = (shard: Shard, removed: readonly string[]): void => {
+  const { devices, wheel } = shard
+  const all = [...devices.table.all()]
+  shard.online = all.filter((device) => devices.online.get(device) === 1).length
+  for (const id of removed) removeDevice(shard, id, 'device-removed')
+  for (const device of devices.table.all()) wheel.set(device, shard.clock.elapsed)
+}
