@@ -108,7 +108,8 @@ test('a webhook whose secret is missing is left out and named; its secret arrive
   assert.equal(await secretOf(), 'first-secret')
   putSecret('second-secret')
   await until(async () => (await secretOf()) === 'second-secret', { what: 'the changed secret', deadlineMs: 15_000 })
-  const everything = JSON.stringify([await shown(RULE), await platform.events()]) + readFileSync(platform.operator.logFile, 'utf8')
+  const everything =
+    JSON.stringify([await shown(RULE), await platform.events()]) + readFileSync(platform.operator.logFile, 'utf8')
   assert.doesNotMatch(everything, /(first|second)-secret/)
 })
 
