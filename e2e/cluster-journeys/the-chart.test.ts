@@ -47,6 +47,7 @@ const OTHER: Readonly<Record<string, Json>> = {
   'broker.emqx.sessionExpiry': '2h',
   'broker.emqx.messagesRate': '100/s',
   'deviceCa.crlUrl': 'http://api.example.com/v1/device-ca/crl',
+  'alerts.ttl': '90d',
   logLevel: 'debug',
   'api.service.type': 'NodePort',
 }
