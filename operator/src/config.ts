@@ -29,6 +29,11 @@ export const config = z.object({
   questdbUrl: z.url().default('http://127.0.0.1:9000').describe('QuestDB over HTTP'),
   questdbUser: z.string().default('admin').describe('QuestDB user'),
   questdbPasswordFile: z.string().describe('file that holds its password'),
+  eventsTtl: z
+    .string()
+    .regex(/^[1-9][0-9]{0,4}(d|w|y)$/, 'must be whole days, weeks or years such as 90d')
+    .default('90d')
+    .describe('how long events are kept; longer in a namespace where a fleet accepts older ones'),
   resyncMs: whole
     .min(1_000)
     .max(60_000)

@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises'
 import { type Names, namesOf, type Ref } from '@fleetloom/crds/names'
 import { parseGrants } from '@fleetloom/crds/topics'
+import { durationMs } from '@fleetloom/crds/units'
 import type { Broker } from '@fleetloom/shared/broker/broker'
 import { sessionPassword } from '@fleetloom/shared/broker/session-password'
 import type { Nats } from '@fleetloom/shared/nats'
@@ -14,6 +15,7 @@ import type { Config } from './config.ts'
 import { watchBrokerQueue } from './device-fleet/backlog.ts'
 import { DeviceIndex } from './device-fleet/device-index.ts'
 import type { FleetDeps } from './device-fleet/facts.ts'
+import { createLock } from './loop/lock.ts'
 import type { Source } from './source/source.ts'
 import { accountList } from './targets/broker/account-list.ts'
 import { Catalog } from './targets/database/catalog.ts'
@@ -65,8 +67,7 @@ export const fleetDeps = async (
     [names.buckets.pipeline, names.buckets.applied, names.buckets.devices].map((bucket) => nats.bucket(bucket)),
   )
   if (!pipeline || !applied || !devices) throw new Error('a bucket could not be opened')
-  const claims = new Claims(pipeline)
-  const documents = new Documents(pipeline)
+  const [claims, documents] = [new Claims(pipeline), new Documents(pipeline)]
   const appliedIndex = new AppliedIndex(onChange)
   const deviceIndex = new DeviceIndex(onChange)
   const platformKey = await readFile(config.platformKeyFile)
@@ -88,6 +89,7 @@ export const fleetDeps = async (
     ...servers,
     names,
     catalog: new Catalog(servers.database, names.ownershipTable),
+    events: { ttlMs: durationMs(config.eventsTtl), lock: createLock() },
     grants: parseGrants(config.sharedPrefix),
     accounts: accountList(broker, Date.now),
     passwordOf: (user) => sessionPassword(platformKey, user),

@@ -3,9 +3,10 @@
  * behind the other in one buffer, as after a read from the broker.
  */
 import type { FleetDocument } from '@fleetloom/shared/pipeline/fleet-document'
+import { viewOf } from '@fleetloom/shared/rows/digest'
 import { DeviceHash } from './decode/device.ts'
 import { FastDecoder, rowBound } from './decode/fast.ts'
-import { emptyMessage, type Message, viewOf } from './decode/message.ts'
+import { emptyMessage, type Message } from './decode/message.ts'
 import { compilePlan } from './decode/plan.ts'
 import { decodeObject, decodeScalar } from './decode/reference.ts'
 import { matchTopic, type TopicPattern } from './decode/topic.ts'

@@ -3,7 +3,7 @@
  * change. A write that finds another revision than it knew fails, and what is there is known from then on.
  */
 import { isDeepStrictEqual } from 'node:util'
-import { fleetKey, type Ref } from '@fleetloom/crds/names'
+import { fleetKey, fleetOfKey, type Ref } from '@fleetloom/crds/names'
 import { type FleetDocument, parseFleetDocument } from '@fleetloom/shared/pipeline/fleet-document'
 import type { KV } from '@nats-io/kv'
 
@@ -27,6 +27,11 @@ export class Documents {
 
   onDelete(key: string): void {
     this.#held.delete(key)
+  }
+
+  /** Every fleet that has a document. */
+  fleets(): Ref[] {
+    return [...this.#held.keys()].flatMap((key) => fleetOfKey(key) ?? [])
   }
 
   /** @throws when the document is of another format. */

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { Digest } from './digest.ts'
-import { viewOf } from './message.ts'
+import { Digest, viewOf } from './digest.ts'
 
 const digestOf = (topic: string, payload: string, row = 0): bigint => {
   const digest = new Digest()

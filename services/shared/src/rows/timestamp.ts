@@ -3,7 +3,7 @@
  * never through a double, so nanoseconds keep every digit that counts. A text is RFC 3339 with a zone
  * (`2026-01-31T12:00:00.25+01:00`); a leap second counts as the second before it.
  */
-import type { FleetDocument } from '@fleetloom/shared/pipeline/fleet-document'
+import type { FleetDocument } from '../pipeline/fleet-document.ts'
 
 export type TimestampUnit = FleetDocument['payload']['timestampUnit']
 

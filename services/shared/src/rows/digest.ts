@@ -49,6 +49,11 @@ export class Digest {
     return this.#h1
   }
 
+  /** The last digest, as a signed 64-bit integer. */
+  get value(): bigint {
+    return (BigInt(this.#h2) << 32n) | BigInt(this.#h1 >>> 0)
+  }
+
   /** Starts the digest of a row of the message whose topic is `view[start, end)`. */
   topic(view: DataView, start: number, end: number, rowIndex = 0): void {
     this.#h1 = rowIndex
@@ -103,4 +108,14 @@ export class Digest {
     this.#h3 = (h3 + h1) | 0
     this.#h4 = (h4 + h1) | 0
   }
+}
+
+export const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+
+/** The digest of one row of a message, as QuestDB holds it. */
+export const digestOf = (topic: Uint8Array, payload: Uint8Array, rowIndex = 0): bigint => {
+  const digest = new Digest()
+  digest.topic(viewOf(topic), 0, topic.length, rowIndex)
+  digest.payload(viewOf(payload), 0, payload.length)
+  return digest.value
 }
