@@ -11,6 +11,7 @@ import type { Registry as Metrics } from 'prom-client'
 import { deviceCaRoutes, type RevocationParts } from './certificates/routes.ts'
 import { type DeadLetterParts, deadLetterRoutes } from './dead-letters/routes.ts'
 import { type DeviceParts, deviceRoutes } from './devices/routes.ts'
+import { type EventParts, eventRoutes } from './events/routes.ts'
 import type { ApiEnv } from './http/env.ts'
 import { observe } from './http/observe.ts'
 import { Problem, problemResponse } from './http/problem.ts'
@@ -19,7 +20,8 @@ import { keyRoutes } from './keys/routes.ts'
 import type { Keys } from './keys/store.ts'
 
 export type AppParts = DeviceParts &
-  DeadLetterParts & {
+  DeadLetterParts &
+  EventParts & {
     readonly revocation: RevocationParts
     readonly keys: Keys
     readonly checks: ReadyChecks
@@ -36,6 +38,7 @@ export const createApp = (parts: AppParts): Hono<ApiEnv> => {
     .route('/keys', keyRoutes(keys))
     .route(`${FLEET}/devices`, deviceRoutes(parts))
     .route(`${FLEET}/dead-letters`, deadLetterRoutes(parts))
+    .route(`${FLEET}/events`, eventRoutes(parts))
   return new Hono<ApiEnv>()
     .use(observe(metrics, log))
     .get('/healthz', (c) => c.json({ alive: true }))

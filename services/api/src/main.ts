@@ -13,6 +13,7 @@ import { Replay } from './dead-letters/replay.ts'
 import { DeviceAccounts } from './devices/accounts.ts'
 import { Certificates } from './devices/certificates.ts'
 import { Provisioning } from './devices/provisioning.ts'
+import { EventPoster } from './events/poster.ts'
 import { Fleets } from './fleets.ts'
 import { makeFirstKey } from './keys/first-key.ts'
 import { KeyStore } from './keys/store.ts'
@@ -46,6 +47,7 @@ await runProcess({
       provisioning: new Provisioning({ registry, fleets, accounts, log }),
       certificates: new Certificates({ registry, fleets, accounts, ca, listDelayMs: config.deviceCrlDelayMs, now }),
       revocation: { ca, refused, now },
+      events: { poster: new EventPoster({ js: nats.js, registry, now: Date.now }) },
       replay: new Replay({ connection: nats.connection, js: nats.js, letters, names }),
       checks: { nats: nats.ping, broker: broker.ping },
       metrics,

@@ -7,7 +7,14 @@ import { secretHash } from '@fleetloom/shared/registry/device-record'
 import { z } from 'zod'
 import { namespaceName } from '../http/params.ts'
 
-export const VERBS = ['devices:read', 'devices:write', 'dead-letters:read', 'dead-letters:replay'] as const
+export const VERBS = [
+  'devices:read',
+  'devices:write',
+  'dead-letters:read',
+  'dead-letters:replay',
+  'events:read',
+  'events:write',
+] as const
 
 export type Verb = (typeof VERBS)[number]
 
