@@ -197,6 +197,36 @@ test('a row of events that the database refuses is a dead letter, and its neighb
   )
 })
 
+test('stored events are shown, newest first, by device, type, severity and time', async () => {
+  const ts = Date.now() - 20_000
+  const events = ['a', 'b', 'c'].map((type, i) => ({
+    ...{ device: 'door-1', type: `shown.${type}`, severity: i === 1 ? 'high' : 'medium', ts: ts + i },
+    ...(i === 1 && { user: "o'neill", address: '::1', metadata: { n: 1 } }),
+  }))
+  const posted = (await send(events)).body.events as { digest: string }[]
+  await untilRows(`type in ('shown.a', 'shown.b', 'shown.c')`, 3)
+  const shown = async (query: string) =>
+    (await platform.call<{ items: { type: string }[] }>('GET', `${EVENTS}?${query}`)).items
+  const [only] = await shown('type=shown.b&severity=high&device=door-1')
+  assert.deepEqual(only, {
+    ...{ ts: iso(ts + 1), device: 'door-1', type: 'shown.b', severity: 'high' },
+    ...{ user: "o'neill", address: '::1', metadata: { n: 1 }, digest: posted[1]?.digest },
+  })
+  const time = (ms: number) => encodeURIComponent(iso(ms))
+  const between = await shown(`from=${time(ts)}&to=${time(ts + 2)}`)
+  assert.deepEqual(
+    between.map(({ type }) => type).filter((type) => type.startsWith('shown')),
+    ['shown.b', 'shown.a'],
+  )
+  assert.deepEqual(
+    (await shown(`from=${time(ts)}&to=${time(ts + 3)}&limit=1`)).map(({ type }) => type),
+    ['shown.c'],
+  )
+  assert.deepEqual(await shown(`to=${time(ts - 864e5 * 2)}`), [])
+  for (const wrong of ["type=x' OR '1'='1", 'from=yesterday', 'severity=info', 'limit=0', 'colour=red', 'device=a%27b'])
+    await assert.rejects(platform.call('GET', `${EVENTS}?${wrong}`), { status: 400 }, wrong)
+})
+
 test('a key without events:write posts none', async () => {
   const { key } = await platform.call<{ key: string }>('POST', '/v1/keys', {
     name: 'reader',

@@ -48,7 +48,7 @@ const appWith = (parts: Partial<AppParts> = {}, metrics = new Metrics()) =>
     revocation: { ca: undefined, refused: untouched, now: () => new Date() },
     letters: untouched,
     replay: untouched,
-    events: { poster: untouched },
+    events: { poster: untouched, counters: untouched, query: untouched, now: Date.now },
     checks: { nats: async () => undefined },
     metrics,
     log: createLogger('test', 'silent'),

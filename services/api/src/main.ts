@@ -13,7 +13,7 @@ import { Replay } from './dead-letters/replay.ts'
 import { DeviceAccounts } from './devices/accounts.ts'
 import { Certificates } from './devices/certificates.ts'
 import { Provisioning } from './devices/provisioning.ts'
-import { EventPoster } from './events/poster.ts'
+import { openEvents } from './events/open.ts'
 import { Fleets } from './fleets.ts'
 import { makeFirstKey } from './keys/first-key.ts'
 import { KeyStore } from './keys/store.ts'
@@ -21,7 +21,8 @@ import { serveApp } from './serve.ts'
 
 await runProcess({
   name: 'fleetloom-api',
-  about: 'Registers devices and gives them credentials; shows and replays dead letters; over HTTP.',
+  about:
+    'Registers devices and gives them credentials; takes, counts and shows events; shows and replays dead letters; over HTTP.',
   config: apiConfig,
   start: async ({ config, log, registry: metrics, stack }) => {
     const names = namesOf(config.installation)
@@ -47,7 +48,7 @@ await runProcess({
       provisioning: new Provisioning({ registry, fleets, accounts, log }),
       certificates: new Certificates({ registry, fleets, accounts, ca, listDelayMs: config.deviceCrlDelayMs, now }),
       revocation: { ca, refused, now },
-      events: { poster: new EventPoster({ js: nats.js, registry, now: Date.now }) },
+      events: openEvents(config, { nats, registry }),
       replay: new Replay({ connection: nats.connection, js: nats.js, letters, names }),
       checks: { nats: nats.ping, broker: broker.ping },
       metrics,
