@@ -1,9 +1,12 @@
 /** Puts events that were posted to the API on their fleet's stream. */
-import type { Ref } from '@fleetloom/crds/names'
+import { label, type Ref } from '@fleetloom/crds/names'
 import { batchHeaders } from '@fleetloom/shared/pipeline/batch'
 import type { FleetDocument } from '@fleetloom/shared/pipeline/fleet-document'
+import { messageOf } from '@fleetloom/shared/process/logger'
 import type { Registry } from '@fleetloom/shared/registry/registry'
 import type { JetStreamClient } from '@nats-io/jetstream'
+import type { MsgHdrs } from '@nats-io/nats-core'
+import { Problem } from '../http/problem.ts'
 import { type AcceptedEvent, acceptEvents, placeOf, refused } from './accept.ts'
 
 type Parts = {
@@ -57,17 +60,27 @@ export class EventPoster {
     return absent
   }
 
-  async #publish({ uid, generation, stream }: FleetDocument, events: readonly AcceptedEvent[]): Promise<void> {
-    const times = events.map(({ micros }) => micros)
-    const headers = batchHeaders({
-      rows: events.length,
-      firstMicros: Math.min(...times),
-      lastMicros: Math.max(...times),
-      uid,
-      generation,
-      traceLinks: [],
-    })
+  /** The stream may have taken what it did not answer for: sent again, events that carry their time are the same rows. */
+  async #publish(fleet: FleetDocument, events: readonly AcceptedEvent[]): Promise<void> {
     const body = events.map(({ line }) => line).join('')
-    await this.#parts.js.publish(stream.eventsSubject, body, { headers, timeout: PUBLISH_MS })
+    const options = { headers: headersOf(fleet, events), timeout: PUBLISH_MS }
+    try {
+      await this.#parts.js.publish(fleet.stream.eventsSubject, body, options)
+    } catch (error) {
+      throw new Problem(
+        'unavailable',
+        `the stream of fleet ${label(fleet)} did not take the events: ${messageOf(error)}`,
+        {
+          next: 'Send the same again in a while; events with a timestamp are stored once.',
+          retryAfterSeconds: 5,
+        },
+      )
+    }
   }
+}
+
+const headersOf = ({ uid, generation }: FleetDocument, events: readonly AcceptedEvent[]): MsgHdrs => {
+  const times = events.map(({ micros }) => micros)
+  const [firstMicros, lastMicros] = [Math.min(...times), Math.max(...times)]
+  return batchHeaders({ rows: events.length, firstMicros, lastMicros, uid, generation, traceLinks: [] })
 }
