@@ -8,6 +8,7 @@ import type { FleetDocument } from '@fleetloom/shared/pipeline/fleet-document'
 import type { Registry } from '@fleetloom/shared/registry/registry'
 import type { KV } from '@nats-io/kv'
 import type { Work } from '../loop/kind.ts'
+import type { Lock } from '../loop/lock.ts'
 import type { Source } from '../source/source.ts'
 import type { AccountList } from '../targets/broker/account-list.ts'
 import type { SessionPassword } from '../targets/broker/sessions.ts'
@@ -25,9 +26,11 @@ import type { DeviceIndex } from './device-index.ts'
 export type FleetDeps = {
   readonly names: Names
   readonly grants: readonly Grant[]
-  readonly source: Pick<Source, 'refusals'>
+  readonly source: Pick<Source, 'refusals' | 'list'>
   readonly nats: Nats
   readonly catalog: Catalog
+  /** How long events are kept, and what runs work on their tables, one piece after the other. */
+  readonly events: { readonly ttlMs: number; readonly lock: Lock }
   readonly broker: Broker
   readonly accounts: AccountList
   readonly passwordOf: SessionPassword

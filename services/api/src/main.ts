@@ -15,6 +15,7 @@ import { Replay } from './dead-letters/replay.ts'
 import { DeviceAccounts } from './devices/accounts.ts'
 import { Certificates } from './devices/certificates.ts'
 import { Provisioning } from './devices/provisioning.ts'
+import { openEvents } from './events/open.ts'
 import { Fleets } from './fleets.ts'
 import { makeFirstKey } from './keys/first-key.ts'
 import { KeyStore } from './keys/store.ts'
@@ -23,7 +24,7 @@ import { serveApp } from './serve.ts'
 await runProcess({
   name: 'fleetloom-api',
   about:
-    'Registers devices and gives them credentials; shows alerts and silences them; shows and replays dead letters; over HTTP.',
+    'Registers devices and gives them credentials; takes, counts and shows events; shows alerts and silences them; shows and replays dead letters; over HTTP.',
   config: apiConfig,
   start: async ({ config, log, registry: metrics, stack }) => {
     const names = namesOf(config.installation)
@@ -42,6 +43,7 @@ await runProcess({
     const following = stack.use(await followDevices({ kv: devices, log, onDevice }))
     const delay = { listDelayMs: config.deviceCrlDelayMs, now: () => new Date() }
     const accounts = new DeviceAccounts({ registry, fleets, broker })
+    const database = openDatabase(config)
     const app = createApp({
       keys,
       registry,
@@ -51,7 +53,8 @@ await runProcess({
       certificates: new Certificates({ registry, fleets, accounts, ca, ...delay }),
       revocation: { ca, refused, isCurrent: following.isCurrent, now: delay.now },
       replay: new Replay({ connection: nats.connection, js: nats.js, letters, names }),
-      alerts: await openAlerts({ nats, names, database: openDatabase(config) }),
+      events: openEvents({ nats, registry, database }),
+      alerts: await openAlerts({ nats, names, database }),
       checks: { nats: nats.ping, broker: broker.ping },
       metrics,
       log,

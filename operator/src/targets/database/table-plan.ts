@@ -2,12 +2,26 @@
 import { Stalling } from '../../loop/errors.ts'
 import type { SqlChange } from './rollups.ts'
 import type { TableHave } from './shape.ts'
-import { columnSql, createTableSql, keysSql, quoted, type TableShape, text } from './sql.ts'
+import { columnSql, createMarksSql, createTableSql, keysSql, quoted, type TableShape, text } from './sql.ts'
 
 export type TableWant = TableShape & {
   /** What a person can do about what can't be changed. */
   readonly wayOut: { readonly partition: string; readonly column: string }
 }
+
+/** @throws Stalling when QuestDB would make tables or columns by itself. */
+export const refuseUnsafe = ({ unsafe }: { readonly unsafe: readonly string[] }): void => {
+  if (unsafe.length > 0) throw new Stalling('Unsafe', `QuestDB must be started with ${unsafe.join(' and ')}`)
+}
+
+/** The table of marks, if it is not there. */
+export const planMarks = (
+  { marksTable }: { readonly marksTable: string },
+  { hasMarks }: { readonly hasMarks: boolean },
+): SqlChange[] =>
+  hasMarks
+    ? []
+    : [{ reason: 'Created', message: `table ${marksTable}`, expected: true, sql: [createMarksSql(marksTable)] }]
 
 const refuseImmutable = (want: TableWant, have: TableHave): void => {
   const { table, wayOut } = want

@@ -96,7 +96,7 @@ export class RowSink implements AsyncDisposable {
     const { questdb, table } = this.#options
     questdb.renew()
     const bodies = batch.map(({ transition }) => Buffer.from(rowOf(table, transition)))
-    return questdb.write(bodies, { table, measurements: COLUMNS })
+    return questdb.write(bodies, { table, columns: COLUMNS })
   }
 
   #settle(batch: readonly Pending[]): [] {
