@@ -101,7 +101,7 @@ export const natsPermissions = (installation?: string): Readonly<Record<NatsUser
     ),
     alerter: service([
       ...[...writeBucket(alerts), ...reportApplied(applied, 'alerter'), ...readBucket(pipeline)],
-      ...[...ownConsumers(names.alertStream), `${root}alert.>`, `${root}dead.>`],
+      ...[...ownConsumers(names.alertStream), `${root}alert.>`, `${root}dead.>`, `$JS.API.STREAM.PURGE.KV_${alerts}`],
     ]),
     api: service([
       ...[...readBucket(pipeline), ...[devices, keys, alerts].flatMap(writeBucket)],
