@@ -50,6 +50,7 @@ const OTHER: Readonly<Record<string, Json>> = {
   'broker.emqx.messagesRate': '100/s',
   'deviceCa.crlUrl': 'http://api.example.com/v1/device-ca/crl',
   'alerter.alertmanagerUrls': ['http://alertmanager:9093'],
+  'alerter.alertUrl': 'https://grafana.example.com/d/other',
   'alerter.webhookAllowedNetworks': ['10.30.0.0/16'],
   logLevel: 'debug',
   'api.service.type': 'NodePort',
