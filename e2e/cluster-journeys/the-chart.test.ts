@@ -52,6 +52,7 @@ const OTHER: Readonly<Record<string, Json>> = {
   'alerter.alertmanagerUrls': ['http://alertmanager:9093'],
   'alerter.alertUrl': 'https://grafana.example.com/d/other',
   'alerter.webhookAllowedNetworks': ['10.30.0.0/16'],
+  'alerts.ttl': '90d',
   logLevel: 'debug',
   'api.service.type': 'NodePort',
 }

@@ -58,6 +58,7 @@ const ENV: Readonly<Record<Service, (around: Surroundings) => Env>> = {
   }),
   api: (around) => ({
     ...mqttEnv(around, 'api'),
+    ...questdbEnv(around),
     ADMIN_KEY_FILE: around.adminKeyFile,
     ...(around.deviceCa && {
       DEVICE_CA_CERT_FILE: around.deviceCa.certFile,

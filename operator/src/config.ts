@@ -22,6 +22,15 @@ export const config = z.object({
     .string()
     .default('')
     .describe('topic prefixes granted to namespaces, e.g. sensors/=climate; several are joined by commas'),
+  webhookConfiguration: z
+    .string()
+    .optional()
+    .describe('ValidatingWebhookConfiguration that asks this operator; unset: it judges nothing at admission'),
+  webhookSecret: z
+    .string()
+    .default('fleetloom-operator-webhook')
+    .describe("Secret in LEASE_NAMESPACE with the authority of the webhook's certificates; made when it is not there"),
+  webhookPort: whole.min(0).max(65535).default(9443).describe('port on HTTP_HOST that the API server asks, over HTTPS'),
   platformKeyFile: z
     .string()
     .describe("file that holds the platform key, of which the ingest sessions' passwords are derived"),

@@ -18,6 +18,8 @@ type Opened = {
   readonly secrets: SecretReader
   readonly leadership: Leadership
   readonly gate: WriteGate
+  /** The API server, where resources come from one. */
+  readonly api?: KubeApi
   /** Routes that only this source has. */
   readonly routes: Readonly<Record<string, ReturnType<typeof statusRoute>>>
 }
@@ -39,7 +41,7 @@ const openCluster = async ({ config, log, registry, stack }: Context): Promise<O
   const gate = createWriteGate(registry, () => leadership.mayWrite())
   const beforeWrite = (): void => gate('kubernetes', 'resource')
   const source = stack.use(createKubeSource({ api, log, registry, instance: identity, beforeWrite }))
-  return { source, secrets: kubeSecrets(api), leadership, gate, routes: {} }
+  return { source, secrets: kubeSecrets(api), leadership, gate, api, routes: {} }
 }
 
 /** Opens the source that the configuration names: MANIFESTS, or else a cluster. */

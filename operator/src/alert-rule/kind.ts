@@ -2,14 +2,17 @@ import type { AlertRuleSpec } from '@fleetloom/crds/alert-rule'
 import { label, type Ref } from '@fleetloom/crds/names'
 import { report } from '../loop/converge.ts'
 import type { KindDefinition, RemovalStep } from '../loop/kind.ts'
-import type { Resource } from '../source/source.ts'
+import type { Resource, Source } from '../source/source.ts'
 import { ownDocument } from '../targets/pipeline/documents.ts'
 import { fleetOf, gatherFacts, type RuleDeps, type RuleFacts, shardsOf } from './facts.ts'
 import { shownOf } from './reports.ts'
 import { ruleSteps } from './steps.ts'
 
 /** Rules of a fleet, in no order. */
-export const rulesOf = async ({ source }: Pick<RuleDeps, 'source'>, fleet: Ref): Promise<Resource<AlertRuleSpec>[]> => {
+export const rulesOf = async (
+  { source }: { readonly source: Pick<Source, 'list'> },
+  fleet: Ref,
+): Promise<Resource<AlertRuleSpec>[]> => {
   const rules = (await source.list('AlertRule')) as readonly Resource<AlertRuleSpec>[]
   return rules.filter((rule) => label(fleetOf(rule)) === label(fleet))
 }

@@ -4,10 +4,12 @@ import { connectNats } from '@fleetloom/shared/nats'
 import { runProcess } from '@fleetloom/shared/process/run'
 import { followDevices } from '@fleetloom/shared/registry/follow'
 import { type Entry, Registry } from '@fleetloom/shared/registry/registry'
+import { openAlerts } from './alerts/open.ts'
 import { createApp } from './app.ts'
 import { openDeviceCa } from './certificates/open.ts'
 import { RefusedCertificates } from './certificates/refused.ts'
 import { apiConfig } from './config.ts'
+import { openDatabase } from './database.ts'
 import { Letters } from './dead-letters/letters.ts'
 import { Replay } from './dead-letters/replay.ts'
 import { DeviceAccounts } from './devices/accounts.ts'
@@ -20,7 +22,8 @@ import { serveApp } from './serve.ts'
 
 await runProcess({
   name: 'fleetloom-api',
-  about: 'Registers devices and gives them credentials; shows and replays dead letters; over HTTP.',
+  about:
+    'Registers devices and gives them credentials; shows alerts and silences them; shows and replays dead letters; over HTTP.',
   config: apiConfig,
   start: async ({ config, log, registry: metrics, stack }) => {
     const names = namesOf(config.installation)
@@ -48,6 +51,7 @@ await runProcess({
       certificates: new Certificates({ registry, fleets, accounts, ca, ...delay }),
       revocation: { ca, refused, isCurrent: following.isCurrent, now: delay.now },
       replay: new Replay({ connection: nats.connection, js: nats.js, letters, names }),
+      alerts: await openAlerts({ nats, names, database: openDatabase(config) }),
       checks: { nats: nats.ping, broker: broker.ping },
       metrics,
       log,

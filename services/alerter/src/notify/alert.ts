@@ -1,8 +1,8 @@
 /** Alerts as Alertmanager's API v2 takes them. */
+import { instant } from '@fleetloom/shared/alerts/instant'
 import { firingSince } from '@fleetloom/shared/alerts/records'
 import { alertLabels } from '@fleetloom/shared/alerts/silence'
 import type { Transition } from '@fleetloom/shared/alerts/transition'
-import { instant } from './message.ts'
 
 export type PostableAlert = {
   readonly labels: Readonly<Record<string, string>>

@@ -1,13 +1,8 @@
 /** What webhooks and MQTT subscribers get. */
 import { createHmac } from 'node:crypto'
+import { instant } from '@fleetloom/shared/alerts/instant'
 import { firingSince } from '@fleetloom/shared/alerts/records'
 import type { Transition } from '@fleetloom/shared/alerts/transition'
-
-/** RFC 3339 with microseconds. */
-export const instant = (micros: number): string => {
-  const ms = Math.floor(micros / 1000)
-  return new Date(ms).toISOString().replace('Z', `${String(micros - ms * 1000).padStart(3, '0')}Z`)
-}
 
 /** The notification as JSON; the same transition gives the same bytes. */
 export const messageOfTransition = (one: Transition): string =>

@@ -62,26 +62,19 @@ export class AlertStates {
 
   /** Judges a device at `now`; `isReading` when a reading of its own is why. */
   judge(device: number, now: number, isReading: boolean, { when, clear }: Conditions): Step | undefined {
-    const state = this.of(device)
     const holds = when(device)
     if (this.#waits.get(device) !== 0) this.#waits.set(device, 0)
-    if (state === STATE.firing)
-      return this.#judgeFiring(device, now, clear ? clear(device) === true && holds !== true : holds === false)
-    if (holds !== true) return state === STATE.pending ? this.#change(device, STATE.inactive, now) : undefined
-    if (state === STATE.inactive) {
-      this.#since.set(device, now)
-      this.#streak.set(device, 1)
-    } else if (isReading) this.#streak.set(device, this.#streak.get(device) + 1)
-    const { forMicros } = this.limits
-    if (this.#isLong(device) && now - this.#since.get(device) >= forMicros)
-      return this.#change(device, STATE.firing, now)
-    return state === STATE.pending ? undefined : this.#change(device, STATE.pending, now)
+    if (this.of(device) === STATE.firing) {
+      const clears = clear ? clear(device) === true && holds !== true : holds === false
+      return this.#judgeFiring(device, now, clears)
+    }
+    if (holds === true) return this.#judgeHolding(device, now, isReading)
+    return this.of(device) === STATE.pending ? this.#change(device, STATE.inactive, now) : undefined
   }
 
   /** The first time, not before `from`, at which time alone changes the state; infinite for never. */
   deadline(device: number, from: number): number {
-    const at = this.#deadline(device)
-    return at < from ? from : at
+    return Math.max(from, this.#deadline(device))
   }
 
   /** Takes the device from the rule at `now`: what fires is resolved. */
@@ -111,7 +104,7 @@ export class AlertStates {
   load(device: number, record: Float64Array): void {
     if (record.length !== this.#columns.length) return
     this.#enter(device, record[0] as number)
-    this.#columns.forEach((column, i) => column.set(device, record[i] as number))
+    for (const [i, column] of this.#columns.entries()) column.set(device, record[i] as number)
   }
 
   /** When the alert began to fire. */
@@ -133,6 +126,17 @@ export class AlertStates {
     if (state === STATE.pending && this.#isLong(device)) return this.#since.get(device) + this.limits.forMicros
     const clearing = this.#clearing.get(device)
     return state === STATE.firing && !Number.isNaN(clearing) ? clearing + this.limits.keepMicros : NEVER
+  }
+
+  #judgeHolding(device: number, now: number, isReading: boolean): Step | undefined {
+    const isNew = this.of(device) === STATE.inactive
+    if (isNew) {
+      this.#since.set(device, now)
+      this.#streak.set(device, 1)
+    } else if (isReading) this.#streak.set(device, this.#streak.get(device) + 1)
+    const isLong = this.#isLong(device) && now - this.#since.get(device) >= this.limits.forMicros
+    if (isLong) return this.#change(device, STATE.firing, now)
+    return isNew ? this.#change(device, STATE.pending, now) : undefined
   }
 
   #judgeFiring(device: number, now: number, clears: boolean): Step | undefined {

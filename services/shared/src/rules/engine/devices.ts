@@ -75,7 +75,7 @@ export class Devices {
   }
 
   load(device: number, record: Float64Array): void {
-    this.#columns.forEach((column, i) => column.set(device, record[i] as number))
+    for (const [i, column] of this.#columns.entries()) column.set(device, record[i] as number)
     const more = [...record.subarray(this.#columns.length)]
     if (more.length > 0) this.#more.set(device, more)
   }

@@ -19,7 +19,7 @@ const renderAll = (shard: Shard, templates: Readonly<Record<string, string>>, va
   return Object.fromEntries(Object.entries(templates).map(([name, template]) => [name, filled(template)]))
 }
 
-const valueOf = ({ bound }: Rule, device: number): number | undefined => {
+const valueFor = ({ bound }: Rule, device: number): number | undefined => {
   const value = bound.value?.(device)
   return typeof value === 'number' ? value : undefined
 }
@@ -32,7 +32,7 @@ export const emit = (
 ): void => {
   const { namespace, name, severity, installation, fleet, uid: ruleUid, labels, annotations, notify } = rule.document
   const id = shard.devices.id(device)
-  const value = valueOf(rule, device)
+  const value = valueFor(rule, device)
   const { from, to, atMicros, firingSince } = step
   const values = {
     namespace,

@@ -52,6 +52,11 @@ export class History {
     this.#connect()
   }
 
+  /** When a device is offline. */
+  get offline(): Silence {
+    return this.#options.offline
+  }
+
   /** All pieces by the key that names what they keep. */
   get pieces(): ReadonlyMap<string, Piece> {
     return this.#pieces

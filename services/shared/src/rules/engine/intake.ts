@@ -2,44 +2,37 @@
  * Taking rows in. A row is heard when it is read. It is used at once, or waits as long as the fleet allows readings to be late; one
  * that is older than what was used is late, one with the key of a used one is a repeat: both only count.
  */
-import { hash32 } from '../../pipeline/shard.ts'
-import { judge, judgeOnce, moveTo, reached, releaseUpTo, useRow } from './judge.ts'
+import { call, judgeCalled, moveTo, reached, releaseUpTo, seek, useRow } from './judge.ts'
 import { planLoosely } from './plan.ts'
 import { hear } from './presence.ts'
-import type { RecentKeys } from './recent-keys.ts'
 import type { Rows } from './rows.ts'
 import type { Rule } from './rule.ts'
 import { lateMicros, type Shard } from './shard.ts'
 
 const NONE = Number.NEGATIVE_INFINITY
-/** How much older than its device's time an event may be and still count. */
-const EVENT_SLACK_MICROS = 60_000_000
-/** Columns of a row of the events table that rules ask for. */
-export const EVENT_COLUMNS = [
-  { name: 'fleet', isText: true },
-  { name: 'type', isText: true },
-]
-
 const isSilent = ({ clock }: Shard, { bound }: Rule, device: number): boolean =>
   bound.silences.some(({ since, ms }) => clock.heard - since(device) >= ms())
 
-const silentRules = (shard: Shard, device: number): readonly Rule[] =>
+/** Rules that find the device silent now. */
+export const silentRules = (shard: Shard, device: number): readonly Rule[] =>
   shard.bySilence.length === 0
     ? []
     : shard.bySilence.filter((rule) => rule.watches(device) && isSilent(shard, rule, device))
 
 /** Judges the rules whose silence has ended and that the row did not wake otherwise. */
-const judgeHeard = (shard: Shard, before: readonly Rule[], device: number): void => {
+export const judgeHeard = (shard: Shard, before: readonly Rule[], device: number): void => {
   if (before.length === 0) return
   const at = reached(shard, device)
   const ended = before.filter((rule) => rule.stamp !== shard.stamp && !isSilent(shard, rule, device))
   if (ended.length === 0 || at === NONE) return
   moveTo(shard, device, at)
-  for (const rule of ended) judge(shard, rule, device, false)
+  call(shard, ended)
+  seek(shard, device, at)
+  judgeCalled(shard, device, false)
 }
 
 /** Brings a device to the time it has reached and then sets its clock; its first row brings its own clock with it. */
-const mark = (shard: Shard, device: number, micros: number): void => {
+export const mark = (shard: Shard, device: number, micros: number): void => {
   const { devices, clock, rules } = shard
   const watermark = devices.watermark.get(device)
   if (watermark === NONE) {
@@ -76,9 +69,11 @@ const letWait = (shard: Shard, device: number, row: Rows): void => {
 
 const offer = (shard: Shard, device: number, row: Rows): void => {
   if (!isFresh(shard, device, row)) return
-  if (lateMicros(shard) > 0) return letWait(shard, device, row)
-  mark(shard, device, row.micros)
-  useRow(shard, device, row)
+  if (lateMicros(shard) > 0) letWait(shard, device, row)
+  else {
+    mark(shard, device, row.micros)
+    useRow(shard, device, row)
+  }
 }
 
 /** Takes the telemetry row that `row` stands on. */
@@ -99,57 +94,6 @@ export const takeRow = (shard: Shard, row: Rows, storedMs: number): void => {
   }
   if (row.micros > (storedMs + fleet.payload.acceptFutureMs) * 1000) counts.future++
   else offer(shard, device, row)
-  judgeHeard(shard, silent, device)
-  planLoosely(shard, device)
-}
-
-type EventSource = { readonly storedMs: number; readonly shard: number; readonly recent: RecentKeys }
-
-/** The type of the event that `row` stands on, if it is one of this fleet and shard. */
-const eventType = ({ fleet }: Shard, row: Rows, shard: number): string | undefined => {
-  const { bytes, deviceStart, deviceEnd } = row
-  if (hash32(bytes, deviceStart, deviceEnd) % fleet.stream.telemetrySubjects.length !== shard) return undefined
-  const text = (column: number): string | undefined => row.texts[row.columns.indexOf(column)]
-  return row.count === EVENT_COLUMNS.length && text(0) === fleet.name ? text(1) : undefined
-}
-
-/**
- * When an event counts: at the time that its device has reached, because an event may reach the stream before or behind the readings
- * of its time. Where there are no readings, events set the device's clock.
- */
-const eventTime = (shard: Shard, device: number, micros: number): number => {
-  const { devices } = shard
-  const hasReadings = devices.released.get(device) !== NONE || shard.waiting.oldest(device) < Number.POSITIVE_INFINITY
-  mark(shard, device, hasReadings ? NONE : micros)
-  const judged = devices.judged.get(device)
-  return hasReadings ? judged : Math.max(judged, micros)
-}
-
-/** Takes the row of the events table that `row` stands on. */
-export const takeEvent = (shard: Shard, row: Rows, { storedMs, recent, shard: number }: EventSource): void => {
-  const { devices, history, counts, fleet } = shard
-  const type = eventType(shard, row, number)
-  const device = type === undefined ? -1 : devices.table.find(row.bytes, row.deviceStart, row.deviceEnd)
-  if (type === undefined || device < 0) return
-  counts.rows++
-  shard.stamp++
-  if (!recent.add(row.high, row.low)) {
-    counts.repeated++
-    return
-  }
-  const silent = silentRules(shard, device)
-  hear(shard, device, storedMs)
-  const feed = history.events.get(type)
-  if (row.micros > (storedMs + fleet.payload.acceptFutureMs) * 1000) counts.future++
-  else if (feed) {
-    const at = eventTime(shard, device, row.micros)
-    if (row.micros < at - lateMicros(shard) - EVENT_SLACK_MICROS) counts.late++
-    else {
-      moveTo(shard, device, at)
-      for (const piece of feed.numbers) piece.add(device, 1, at)
-      judgeOnce(shard, shard.byEvent.get(type) ?? [], device)
-    }
-  }
   judgeHeard(shard, silent, device)
   planLoosely(shard, device)
 }

@@ -39,7 +39,7 @@ const attempt = (shard: Shard, rule: Rule, device: number, isReading: boolean): 
   const { micros } = shard.moment
   try {
     const step = rule.states.judge(device, micros, isReading, rule.bound.conditions)
-    rule.due.set(device, micros + 1)
+    rule.due.set(device, micros + 0.5)
     if (step) emit(shard, rule, device, { step, cause: 'condition' })
     rule.succeeded()
   } catch (error) {
@@ -53,10 +53,9 @@ export const judge = (shard: Shard, rule: Rule, device: number, isReading: boole
   if (!rule.watches(device) || rule.health.isStopped) return
   const { stopwatch } = shard.ports
   rule.lastEvaluatedMicros = Math.max(rule.lastEvaluatedMicros, shard.moment.micros)
-  if (!stopwatch || shard.stamp % TIMED !== 0) return attempt(shard, rule, device, isReading)
-  const start = stopwatch()
+  const start = stopwatch && shard.stamp % TIMED === 0 ? stopwatch() : undefined
   attempt(shard, rule, device, isReading)
-  rule.took(stopwatch() - start)
+  if (stopwatch && start !== undefined) rule.took(stopwatch() - start)
 }
 
 /** The first instant up to `limit` at which time alone changes something for a rule; infinite when there is none. */
@@ -65,11 +64,20 @@ const nextDue = ({ rules }: Shard, device: number, limit: number): number => {
   for (let i = 0; i < rules.length; i++) {
     const rule = rules[i] as Rule
     if (rule.due.get(device) > limit || !rule.watches(device)) continue
-    const due = rule.health.isStopped ? NEVER : rule.next(device)
-    rule.due.set(device, due)
+    const due = rule.next(device)
     if (due < next) next = due
   }
   return next
+}
+
+/** Moves the engine to an instant of a device. What the rules that are not woken wait for is found out before windows move. */
+export const seek = (shard: Shard, device: number, at: number): void => {
+  const { rules, stamp } = shard
+  for (let i = 0; i < rules.length; i++) {
+    const rule = rules[i] as Rule
+    if (rule.stamp !== stamp && rule.due.get(device) <= at && rule.watches(device)) rule.next(device)
+  }
+  shard.moment.set(at)
 }
 
 /** Lets time alone pass up to `limit`. */
@@ -86,37 +94,48 @@ export const settle = (shard: Shard, device: number, limit: number): void => {
   }
 }
 
-/** Judges each of the rules once for the current row. */
-export const judgeOnce = (shard: Shard, rules: readonly Rule[], device: number): void => {
+const NOBODY: readonly Rule[] = []
+
+/** Notes which rules are to be judged at the next instant. */
+export const call = ({ stamp }: Shard, rules: readonly Rule[] = NOBODY): void => {
+  for (let i = 0; i < rules.length; i++) (rules[i] as Rule).stamp = stamp
+}
+
+/** Judges the rules that were called. */
+export const judgeCalled = (shard: Shard, device: number, isReading: boolean): void => {
+  const { rules, stamp } = shard
   for (let i = 0; i < rules.length; i++) {
     const rule = rules[i] as Rule
-    if (rule.stamp === shard.stamp) continue
-    rule.stamp = shard.stamp
-    judge(shard, rule, device, true)
+    if (rule.stamp === stamp) judge(shard, rule, device, isReading)
   }
 }
 
-/** Moves a device to `at`, letting what time alone does before it happen. */
+/** Brings a device to `at`, letting time alone do before what it does; then nobody is called yet. */
 export const moveTo = (shard: Shard, device: number, at: number): void => {
   settle(shard, device, at - SETTLE_MICROS)
   shard.devices.judged.set(device, at)
-  shard.moment.set(at)
   shard.stamp++
 }
 
-/** Uses a row whose turn has come: at its time, or at the time the device has reached if that is later. */
-export const useRow = (shard: Shard, device: number, row: Row): void => {
-  const { devices, history, byColumn } = shard
-  const at = Math.max(row.micros, devices.judged.get(device))
-  moveTo(shard, device, at)
-  devices.release(device, row.micros, row.high, row.low)
+const takeValues = ({ history }: Shard, device: number, row: Row, at: number): void => {
   for (let i = 0; i < row.count; i++) {
     const feed = history.columns[row.columns[i] as number]
     if (!feed) continue
     for (let k = 0; k < feed.numbers.length; k++) feed.numbers[k]?.add(device, row.numbers[i] as number, at)
     for (let k = 0; k < feed.texts.length; k++) feed.texts[k]?.put(device, row.texts[i] as string)
   }
-  for (let i = 0; i < row.count; i++) judgeOnce(shard, byColumn[row.columns[i] as number] ?? [], device)
+}
+
+/** Uses a row whose turn has come: at its time, or at the time the device has reached if that is later. */
+export const useRow = (shard: Shard, device: number, row: Row): void => {
+  const { devices, byColumn } = shard
+  const at = Math.max(row.micros, devices.judged.get(device))
+  moveTo(shard, device, at)
+  for (let i = 0; i < row.count; i++) call(shard, byColumn[row.columns[i] as number])
+  seek(shard, device, at)
+  devices.release(device, row.micros, row.high, row.low)
+  takeValues(shard, device, row, at)
+  judgeCalled(shard, device, true)
 }
 
 /** Uses the waiting rows up to `limit`. */
@@ -135,14 +154,14 @@ const isCrossed = ({ clock }: Shard, { bound }: Rule, device: number): boolean =
 
 /** Looks at a device because a mark came. */
 export const wake = (shard: Shard, device: number): void => {
-  const { devices, moment } = shard
+  const { devices } = shard
   const time = quietTime(shard, device)
   if (time > devices.judged.get(device)) {
     releaseUpTo(shard, device, time)
     settle(shard, device, time)
     devices.judged.set(device, time)
   }
-  moment.set(devices.judged.get(device))
+  seek(shard, device, devices.judged.get(device))
   for (const rule of shard.bySilence) if (isCrossed(shard, rule, device)) judge(shard, rule, device, false)
   judgePresence(shard, device)
   plan(shard, device)

@@ -14,30 +14,38 @@ const slow = (bytes: Uint8Array, start: number, end: number): number => {
   return NUMBER.test(text) ? Number(text) : Number.NaN
 }
 
+/** Where the last run of digits ended. */
+let stop = 0
+
+/** Reads digits from `at` on behind those of `value`. */
+const digits = (bytes: Uint8Array, at: number, end: number, value: number): number => {
+  let whole = value
+  for (stop = at; stop < end; stop++) {
+    const digit = (bytes[stop] as number) - ZERO
+    if (!(digit >= 0 && digit <= 9)) break
+    whole = whole * 10 + digit
+  }
+  return whole
+}
+
 /** The number that is `bytes[start, end)`; NaN when it is none. */
 export const numberOf = (bytes: Uint8Array, start: number, end: number): number => {
   const isNegative = bytes[start] === MINUS
-  let value = 0
-  let dot = -1
-  for (let at = isNegative ? start + 1 : start; at < end; at++) {
-    const digit = (bytes[at] as number) - ZERO
-    if (digit >= 0 && digit <= 9) value = value * 10 + digit
-    else if (bytes[at] === DOT && dot < 0) dot = at
-    else return slow(bytes, start, end)
+  const first = isNegative ? start + 1 : start
+  let value = digits(bytes, first, end, 0)
+  let count = stop - first
+  if (stop < end && bytes[stop] === DOT) {
+    const decimals = stop + 1
+    value = digits(bytes, decimals, end, value)
+    count += stop - decimals
+    value /= POWERS[Math.min(stop - decimals, MOST_DIGITS)] as number
   }
-  const digits = end - start - (isNegative ? 1 : 0) - (dot < 0 ? 0 : 1)
-  if (digits < 1 || digits > MOST_DIGITS) return slow(bytes, start, end)
-  if (dot >= 0) value /= POWERS[end - dot - 1] as number
+  if (stop < end || count < 1 || count > MOST_DIGITS) return slow(bytes, start, end)
   return isNegative ? -value : value
 }
 
 /** The whole number of digits that is `bytes[start, end)`; NaN when it is none or above 2⁵³. */
 export const wholeOf = (bytes: Uint8Array, start: number, end: number): number => {
-  let value = 0
-  for (let at = start; at < end; at++) {
-    const digit = (bytes[at] as number) - ZERO
-    if (!(digit >= 0 && digit <= 9)) return Number.NaN
-    value = value * 10 + digit
-  }
-  return end > start && value <= Number.MAX_SAFE_INTEGER ? value : Number.NaN
+  const value = digits(bytes, start, end, 0)
+  return stop === end && end > start && value <= Number.MAX_SAFE_INTEGER ? value : Number.NaN
 }

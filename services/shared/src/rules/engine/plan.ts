@@ -1,4 +1,5 @@
 /** When a device is to be looked at next, should no row come from it. */
+import type { Silence } from './history.ts'
 import type { Rule } from './rule.ts'
 import { lateMicros, SETTLE_MICROS, type Shard } from './shard.ts'
 
@@ -15,25 +16,27 @@ const elapsedAt = (shard: Shard, device: number, micros: number): number => {
   return clock.elapsed + Math.ceil((micros - (clock.mark ?? 0) * 1000 + behind) / 1000)
 }
 
-const silenceDue = ({ clock, bySilence, devices, fleet }: Shard, device: number): number => {
-  let left = devices.heard.get(device) + fleet.offlineAfterMs - clock.heard
-  if (left <= 0) left = NEVER
-  for (const rule of bySilence)
-    if (rule.watches(device))
-      for (const { since, ms } of rule.bound.silences) {
-        const rest = since(device) + ms() - clock.heard
-        if (rest > 0 && rest < left) left = rest
-      }
-  return clock.elapsed + left
+/** What is left of a silence, ms; infinite when it is over. */
+const left = ({ since, ms }: Silence, device: number, heard: number): number => {
+  const rest = since(device) + ms() - heard
+  return rest > 0 ? rest : NEVER
+}
+
+const silenceDue = ({ clock, bySilence, history }: Shard, device: number): number => {
+  let least = left(history.offline, device, clock.heard)
+  for (const rule of bySilence) {
+    if (!rule.watches(device)) continue
+    for (const silence of rule.bound.silences) least = Math.min(least, left(silence, device, clock.heard))
+  }
+  return clock.elapsed + least
 }
 
 /** Sets exactly when the device is to be looked at. */
 export const plan = (shard: Shard, device: number): void => {
   let due = shard.waiting.oldest(device)
   for (const rule of shard.rules) {
-    if (!rule.watches(device) || rule.health.isStopped) continue
-    const next = rule.due.get(device) === NEVER ? NEVER : rule.next(device)
-    rule.due.set(device, next)
+    if (!rule.watches(device)) continue
+    const next = rule.next(device)
     if (next < due) due = next
   }
   shard.wheel.set(device, Math.min(elapsedAt(shard, device, due), silenceDue(shard, device)))

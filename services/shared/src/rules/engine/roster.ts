@@ -3,7 +3,7 @@
 import type { RuleDocument } from '../../alerts/rule-document.ts'
 import type { AlertCause } from '../../alerts/transition.ts'
 import { emit } from './emit.ts'
-import { judge, quietTime } from './judge.ts'
+import { judge, quietTime, seek } from './judge.ts'
 import type { Labels } from './ports.ts'
 import { type Compiled, compileRule, Rule } from './rule.ts'
 import { indexRules, type Shard } from './shard.ts'
@@ -27,7 +27,8 @@ const timeOf = (shard: Shard, device: number): number => {
 /** Takes a device from a rule. */
 export const drop = (shard: Shard, rule: Rule, device: number, cause: AlertCause): void => {
   if (!rule.watches(device)) return
-  shard.moment.set(timeOf(shard, device))
+  shard.stamp++
+  seek(shard, device, timeOf(shard, device))
   const step = rule.states.drop(device, shard.moment.micros)
   if (step) emit(shard, rule, device, { step, cause })
   rule.due.clear(device)
@@ -59,7 +60,8 @@ export const match = (shard: Shard, rule: Rule, device: number): void => {
 const judgeNow = (shard: Shard, rule: Rule, device: number): void => {
   const micros = shard.devices.judged.get(device)
   if (!Number.isFinite(micros)) return
-  shard.moment.set(micros)
+  shard.stamp++
+  seek(shard, device, micros)
   judge(shard, rule, device, false)
 }
 

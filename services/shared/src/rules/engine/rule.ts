@@ -96,7 +96,10 @@ export class Rule {
   readonly document: RuleDocument
   readonly states: AlertStates
   readonly bound: Bound
-  /** No time before this one, and not before the last judgement, changes anything by itself. */
+  /**
+   * When time alone changes something: a whole number is the instant (infinite for never), and t + ½ says no more than that it is after
+   * t, the last judgement. An instant is to be known before another rule's judgement moves the windows that both share.
+   */
   readonly due = new Column(Number.NEGATIVE_INFINITY)
   readonly health: Health = { faults: 0, inRow: 0, slowInRow: 0, message: undefined, isStopped: false }
   /** Time of the last judgement of any device. */
@@ -122,9 +125,16 @@ export class Rule {
     return this.states.of(device) !== STATE.unwatched
   }
 
-  /** The first time from `due` on at which this rule changes for a device without a row. */
+  /** Finds out when time alone changes something, and keeps it as `due`. */
   next(device: number): number {
-    const from = this.due.get(device)
+    const known = this.due.get(device)
+    if (Number.isInteger(known) || known === Number.POSITIVE_INFINITY) return known
+    const next = this.health.isStopped ? Number.POSITIVE_INFINITY : this.#next(device, Math.ceil(known))
+    this.due.set(device, next)
+    return next
+  }
+
+  #next(device: number, from: number): number {
     let next = this.states.deadline(device, from)
     const { pieces } = this.bound
     for (let i = 0; i < pieces.length; i++) {

@@ -69,6 +69,7 @@ const RESULTS: readonly (readonly [text: string, result: boolean | undefined])[]
   ["last(door).startsWith('clo') && last(door).endsWith('sed') && last(door).contains('los')", true],
   ["last(door).matches('^(clo|op)') && !last(door).matches('^lo')", true],
   ["last(door).matches('los')", true],
+  ["device.matches(r'^truck-\\d$') && device.matches('^truck-\\\\d$') && last(on)", true],
   ["last(note).size() == 10 && size(last(note)) == 10 && last(note).endsWith('\\U0001F600')", true],
   ["last(door) + '-' + device == 'closed-truck-1'", true],
   ['last(door) < "d" && last(door) >= \'c\'', true],

@@ -12,7 +12,8 @@ import type { Node } from './syntax.ts'
 
 const MIN_WINDOW_MS = 1000
 const MAX_WINDOW_MS = 86_400_000
-const MAX_EVENT_TYPE = 128
+/** Types that an event can have. */
+const EVENT_TYPE = /^[A-Za-z0-9_.-]{1,64}$/
 
 type Argument = 'measurement' | 'numeric' | 'window' | 'quantile' | 'eventType'
 type Signature = { readonly takes: readonly Argument[]; readonly gives: Type | 'own' }
@@ -131,7 +132,9 @@ const quantile = (node: Node) => {
 
 const eventType = (node: Node, { name }: Call) => {
   const text = node.op === 'value' && typeof node.args === 'string' ? node.args : undefined
-  if (text !== undefined && text !== '' && text.length <= MAX_EVENT_TYPE) return { type: text }
+  if (text !== undefined && EVENT_TYPE.test(text)) return { type: text }
+  if (text !== undefined)
+    return refuse(`'${shown(text)}' is no type of events`, node, 'a type has 1 to 64 letters, digits, _ . and -')
   const sample = node.op === 'id' ? shown(node.args) : 'login_failed'
   return refuse(`${name} takes a type of events`, node, `write it in quotes: '${sample}'`)
 }

@@ -1,14 +1,10 @@
 /** What can be asked of a text. */
-import { RE2JS, RE2JSException } from 're2js'
+import { compilePattern } from '../../pattern.ts'
 import type { Value } from '../need.ts'
 import { binary, unary } from './code.ts'
 import { refuse, shown } from './fault.ts'
 import { agrees, type Part, type Scope, type Type, wordsFor } from './scope.ts'
 import type { Node } from './syntax.ts'
-
-/** Characters of a pattern, and steps of its program: the worst pattern takes some ms for the longest text, common ones under 1 µs. */
-const MAX_PATTERN = 256
-const MAX_STEPS = 100
 
 type Call = {
   readonly receiver: Part
@@ -32,30 +28,14 @@ const ofText = (apply: (text: string, part: string) => Value): Method['make'] =>
   }
 }
 
-/** Patterns are RE2's, which match in time linear in the text whatever the pattern. */
-const patternOf = (text: string, node: Node): RE2JS => {
-  if (text.length > MAX_PATTERN)
-    return refuse(`the pattern is too long (${text.length} characters, at most ${MAX_PATTERN})`, node)
-  try {
-    const pattern = RE2JS.compile(text)
-    const steps = pattern.programSize()
-    return steps > MAX_STEPS
-      ? refuse(`the pattern is too large (${steps} steps, at most ${MAX_STEPS})`, node, 'it repeats too much')
-      : pattern
-  } catch (error) {
-    if (!(error instanceof RE2JSException)) throw error
-    const why = error.message.replace(/^error parsing regexp: /, '').replaceAll('`', "'")
-    return refuse(`the pattern can not be used (${shown(why)})`, node, 'patterns are those of RE2')
-  }
-}
-
 const matches: Method['make'] = ({ receiver, args, scope }) => {
   const [node] = args as readonly [Node]
   if (node.op !== 'value' || typeof node.args !== 'string')
     return refuse('the pattern of matches is a text in quotes', node, "write device.matches('^truck-[0-9]+$')")
   scope.addPattern(node)
-  const pattern = patternOf(node.args, node)
-  return unary(receiver.code, (text) => pattern.test(text as string))
+  const pattern = compilePattern(node.args)
+  if ('fault' in pattern) return refuse(`the pattern ${shown(pattern.fault)}`, node, 'patterns are those of RE2')
+  return unary(receiver.code, (text) => pattern.ok(text as string))
 }
 
 /** Characters are code points, as in CEL. */
