@@ -14,8 +14,8 @@ import { Registry } from '@fleetloom/shared/registry/registry'
 import type { Config } from './config.ts'
 import { watchBrokerQueue } from './device-fleet/backlog.ts'
 import { DeviceIndex } from './device-fleet/device-index.ts'
+import { eventsTables } from './device-fleet/events-table.ts'
 import type { FleetDeps } from './device-fleet/facts.ts'
-import { createLock } from './loop/lock.ts'
 import type { Source } from './source/source.ts'
 import { accountList } from './targets/broker/account-list.ts'
 import { Catalog } from './targets/database/catalog.ts'
@@ -89,7 +89,7 @@ export const fleetDeps = async (
     ...servers,
     names,
     catalog: new Catalog(servers.database, names.ownershipTable),
-    events: { ttlMs: durationMs(config.eventsTtl), lock: createLock() },
+    events: eventsTables(durationMs(config.eventsTtl)),
     grants: parseGrants(config.sharedPrefix),
     accounts: accountList(broker, Date.now),
     passwordOf: (user) => sessionPassword(platformKey, user),

@@ -67,7 +67,7 @@ const planDedup = (want: TableWant, { dedupKeys }: TableHave): SqlChange[] => {
   ]
 }
 
-const planTtl = ({ table, ttlHours }: TableWant, { ttl }: TableHave): SqlChange[] =>
+export const planTtl = ({ table, ttlHours }: TableWant, { ttl }: TableHave): SqlChange[] =>
   ttl === `${ttlHours}h`
     ? []
     : [
@@ -89,8 +89,14 @@ const planWal = ({ table }: TableWant, { suspended }: TableHave): SqlChange[] =>
         },
       ]
 
-/** @throws Stalling for what can't be changed. */
-export const planTable = (want: TableWant, table: TableHave): SqlChange[] => {
+/** All but the TTL. @throws Stalling for what can't be changed. */
+export const planShape = (want: TableWant, table: TableHave): SqlChange[] => {
   refuseImmutable(want, table)
-  return [...planWal(want, table), ...planColumns(want, table), ...planDedup(want, table), ...planTtl(want, table)]
+  return [...planWal(want, table), ...planColumns(want, table), ...planDedup(want, table)]
 }
+
+/** @throws Stalling for what can't be changed. */
+export const planTable = (want: TableWant, table: TableHave): SqlChange[] => [
+  ...planShape(want, table),
+  ...planTtl(want, table),
+]
