@@ -1,6 +1,7 @@
 /** The chart installed on a node that runs pods: from `helm install` to a reading in the database and an alert, and pods that go. */
 import assert from 'node:assert/strict'
 import { X509Certificate } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import { get, type IncomingMessage } from 'node:http'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
@@ -110,20 +111,30 @@ test('everything runs in a namespace that takes restricted pods only', { skip },
 test('an image is Node and little else', { skip }, async () => {
   const list = await pods.node.kubectl(['get', 'node', NODE_NAME, '--output', 'jsonpath={.status.images}'])
   const images = JSON.parse(list) as { names: string[]; sizeBytes: number }[]
-  const ours = images.filter(({ names }) => names.some((name) => /fleetloom-[a-z]+:/.test(name)))
+  const isOurs = (name: string) => SERVICES.some((service) => name.includes(`/fleetloom-${service}:`))
+  const ours = images.filter(({ names }) => names.some(isOurs))
   assert.equal(ours.length, SERVICES.length)
   for (const { names, sizeBytes } of ours)
     assert.ok(sizeBytes > 1_000_000 && sizeBytes < IMAGE_BYTES, `${names}: ${sizeBytes} bytes`)
 })
 
+/** What a tenant does before a rule may name a Secret, as the documentation has it. */
+const grantSecrets = async (): Promise<void> => {
+  const page = readFileSync(join(ROOT, 'docs', 'alert-rules.md'), 'utf8')
+  const commands = [...page.matchAll(/^ {4}kubectl (.* -n coldchain .*)$/gm)].map(([, words = '']) => words)
+  assert.equal(commands.length, 4)
+  for (const words of commands) await pods.node.kubectl(words.split(' '))
+}
+
 test('the examples become Ready', { skip }, async () => {
   for (const namespace of ['climate', 'coldchain', 'lab', 'weather'])
     await pods.node.kubectl(['create', 'namespace', namespace])
+  await grantSecrets()
   await pods.node.kubectl(['apply', '-f', EXAMPLES])
   const all = ['--all', '--all-namespaces', '--timeout=60s']
   const ready = await pods.node.kubectl(['wait', '--for=condition=Ready', 'devicefleets', ...all])
   assert.equal(ready.trim().split('\n').length, 4)
-  await pods.node.kubectl(['wait', '--for=condition=Accepted', 'alertrules', ...all])
+  await pods.node.kubectl(['wait', '--for=condition=Ready', 'alertrules', ...all])
 })
 
 test('a device outside of the cluster publishes through a node port, and its reading is a row', { skip }, async () => {
@@ -145,6 +156,12 @@ const assertHistory = async (rule: string, wanted: readonly Turn[]): Promise<voi
   assert.deepEqual(await history(), wanted)
 }
 
+/** The devices for which Alertmanager has alerts of a rule, and where each leads. */
+const heardOf = async (rule: string) =>
+  (await pods.alertmanager.firing())
+    .filter(({ labels }) => labels.alertname === rule)
+    .map(({ labels: { device }, generatorURL }) => ({ device, generatorURL }))
+
 test('a rule fires, once, and resolves after the alerter was replaced pod by pod', { skip }, async () => {
   const rule = { namespace: STATIONS.namespace, name: 'gale' }
   const spec = { clearWhen: 'last(wind) < 17.0' }
@@ -154,10 +171,14 @@ test('a rule fires, once, and resolves after the alerter was replaced pod by pod
   for (const wind of [9, 25.5, 20]) await shilshole.publish({ wind })
   const fired = { from: 'inactive', to: 'firing', device: 'shilshole', value: 25.5 }
   await assertHistory(rule.name, [fired])
+  await until(async () => (await heardOf(rule.name)).length > 0, { what: 'Alertmanager to hear of it' })
+  const generatorURL = 'https://grafana.example.com/d/alerts?var-rule=gale&var-device=shilshole'
+  assert.deepEqual(await heardOf(rule.name), [{ device: 'shilshole', generatorURL }])
   await pods.ours('rollout', 'restart', 'statefulset/fleetloom-alerter')
   await pods.ours('rollout', 'status', 'statefulset/fleetloom-alerter', '--timeout=120s')
   for (const wind of [19, 12]) await shilshole.publish({ wind })
   await assertHistory(rule.name, [fired, { from: 'firing', to: 'resolved', device: 'shilshole', value: 12 }])
+  await until(async () => (await heardOf(rule.name)).length === 0, { what: 'Alertmanager to hear that it is over' })
 })
 
 test("the leader's pod is deleted: another takes over within 30 s, and no reading is missing", { skip }, async () => {
