@@ -53,6 +53,7 @@ const OTHER: Readonly<Record<string, Json>> = {
   'alerter.alertUrl': 'https://grafana.example.com/d/other',
   'alerter.webhookAllowedNetworks': ['10.30.0.0/16'],
   'alerts.ttl': '90d',
+  'questdb.eventsTtl': '30d',
   logLevel: 'debug',
   'api.service.type': 'NodePort',
 }
@@ -159,6 +160,7 @@ for (const broker of BROKERS)
     }
   })
 
+const QUESTDB = 'fleetloom-questdb/password'
 const PLATFORM_KEY = 'fleetloom-platform-key/platform-key'
 const PLATFORM_KEYS = [PLATFORM_KEY, 'fleetloom-platform-key-previous/platform-key']
 const DEVICE_CA = ['fleetloom-device-ca/tls.crt', 'fleetloom-device-ca/tls.key']
@@ -168,15 +170,10 @@ const ACCOUNTS = {
 } as const satisfies Record<Installation, unknown>
 
 const keysOn = (broker: Installation): Readonly<Record<Service, readonly string[]>> => ({
-  operator: [
-    'fleetloom-nats/operator',
-    ...ACCOUNTS[broker]('operator'),
-    'fleetloom-questdb/password',
-    ...PLATFORM_KEYS,
-  ],
-  api: ['fleetloom-nats/api', ...ACCOUNTS[broker]('api'), 'fleetloom-admin-key/admin-key', ...DEVICE_CA],
-  alerter: ['fleetloom-nats/alerter', 'fleetloom-questdb/password', ...PLATFORM_KEYS],
-  writer: ['fleetloom-nats/writer', 'fleetloom-questdb/password'],
+  operator: ['fleetloom-nats/operator', ...ACCOUNTS[broker]('operator'), QUESTDB, ...PLATFORM_KEYS],
+  api: ['fleetloom-nats/api', ...ACCOUNTS[broker]('api'), QUESTDB, 'fleetloom-admin-key/admin-key', ...DEVICE_CA],
+  alerter: ['fleetloom-nats/alerter', QUESTDB, ...PLATFORM_KEYS],
+  writer: ['fleetloom-nats/writer', QUESTDB],
   ingest: ['fleetloom-nats/ingest', PLATFORM_KEY],
 })
 
