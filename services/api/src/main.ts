@@ -9,7 +9,7 @@ import { createApp } from './app.ts'
 import { openDeviceCa } from './certificates/open.ts'
 import { RefusedCertificates } from './certificates/refused.ts'
 import { apiConfig } from './config.ts'
-import { openDatabase } from './database.ts'
+import { openDatabase, openExport } from './database.ts'
 import { Letters } from './dead-letters/letters.ts'
 import { Replay } from './dead-letters/replay.ts'
 import { DeviceAccounts } from './devices/accounts.ts'
@@ -23,7 +23,7 @@ import { serveApp } from './serve.ts'
 await runProcess({
   name: 'fleetloom-api',
   about:
-    'Registers devices and gives them credentials; shows alerts and silences them; shows and replays dead letters; over HTTP.',
+    'Registers devices and gives them credentials; shows alerts and silences them; tries rules on the history; shows and replays dead letters; over HTTP.',
   config: apiConfig,
   start: async ({ config, log, registry: metrics, stack }) => {
     const names = namesOf(config.installation)
@@ -52,6 +52,7 @@ await runProcess({
       revocation: { ca, refused, isCurrent: following.isCurrent, now: delay.now },
       replay: new Replay({ connection: nats.connection, js: nats.js, letters, names }),
       alerts: await openAlerts({ nats, names, database: openDatabase(config) }),
+      history: openExport(config),
       checks: { nats: nats.ping, broker: broker.ping },
       metrics,
       log,
