@@ -50,6 +50,7 @@ const appWith = (parts: Partial<AppParts> = {}, metrics = new Metrics()) =>
     replay: untouched,
     alerts: { firing: untouched, silences: untouched, query: undefined, table: 'alerts' },
     history: undefined,
+    presence: untouched,
     checks: { nats: async () => undefined },
     metrics,
     log: createLogger('test', 'silent'),

@@ -14,6 +14,7 @@ import { Letters } from './dead-letters/letters.ts'
 import { Replay } from './dead-letters/replay.ts'
 import { DeviceAccounts } from './devices/accounts.ts'
 import { Certificates } from './devices/certificates.ts'
+import { presenceAsker } from './devices/presence.ts'
 import { Provisioning } from './devices/provisioning.ts'
 import { Fleets } from './fleets.ts'
 import { makeFirstKey } from './keys/first-key.ts'
@@ -53,6 +54,7 @@ await runProcess({
       replay: new Replay({ connection: nats.connection, js: nats.js, letters, names }),
       alerts: await openAlerts({ nats, names, database: openDatabase(config) }),
       history: openExport(config),
+      presence: presenceAsker({ connection: nats.connection, fleets }),
       checks: { nats: nats.ping, broker: broker.ping },
       metrics,
       log,

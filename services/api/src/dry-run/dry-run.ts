@@ -112,23 +112,35 @@ class DryRun {
   /** False when it was cut short. */
   async #takeAll(): Promise<boolean> {
     for await (const piece of this.#options.read(this.#read))
-      for (const entry of piece) if (!(await this.#take(entry))) return false
+      for (const entry of piece) {
+        const isReached = this.#replay.hasReached(entry.micros) || (await this.#pass(entry.micros))
+        if (!isReached || this.#isFull(entry.micros)) return false
+        this.#put(entry)
+        if (this.#rows % STRIDE === 0) await this.#giveWay()
+      }
     return true
   }
 
-  #isOver(micros: number): boolean {
-    const { rows, ms } = this.#bounds
-    if (this.#rows >= rows) this.#cutShort = `it reads at most ${rows} rows: choose fewer devices or a shorter time`
-    else if (performance.now() - this.#startedMs > ms)
-      this.#cutShort = `it takes at most ${ms / 1000} s: choose fewer devices or a shorter time`
-    if (this.#cutShort !== undefined) this.#until = Math.min(this.#until, micros)
-    return this.#cutShort !== undefined
+  #put(entry: Entry): void {
+    this.#rows++
+    if (this.#replay.put(entry)) this.#counts[entry.kind === 'event' ? 'events' : 'readings']++
   }
 
-  async #take(entry: Entry): Promise<boolean> {
-    if (this.#isOver(entry.micros) || !(await this.#pass(entry.micros))) return false
-    if (++this.#rows % STRIDE === 0) await this.#giveWay()
-    if (this.#replay.put(entry)) this.#counts[entry.kind === 'event' ? 'events' : 'readings']++
+  #isFull(micros: number): boolean {
+    const { rows } = this.#bounds
+    if (this.#rows < rows) return false
+    return this.#cut(`it reads at most ${rows} rows: choose fewer devices or a shorter time`, micros)
+  }
+
+  #isSlow(micros: number): boolean {
+    const { ms } = this.#bounds
+    if (performance.now() - this.#startedMs <= ms) return false
+    return this.#cut(`it takes at most ${ms / 1000} s: choose fewer devices or a shorter time`, micros)
+  }
+
+  #cut(why: string, micros: number): true {
+    this.#cutShort = why
+    this.#until = Math.min(this.#until, micros)
     return true
   }
 
@@ -137,10 +149,10 @@ class DryRun {
     while (!this.#replay.advance(micros)) {
       this.#collect()
       await this.#giveWay()
-      if (this.#isOver(this.#replay.reachedMicros)) return false
+      if (this.#isSlow(this.#replay.reachedMicros)) return false
     }
     this.#collect()
-    return true
+    return !this.#isSlow(this.#replay.reachedMicros)
   }
 
   #collect(): void {

@@ -19,6 +19,8 @@ export type Watched = {
 
 /** Marks that are given at a time. */
 const MOST_MARKS = 64
+/** Length of what is given to the engine at a time. */
+const MAX_LINES = 64 * 1024
 const SECOND_MICROS = 1e6
 
 const secondOf = (micros: number): number => Math.floor(micros / SECOND_MICROS)
@@ -48,6 +50,10 @@ export class Replay {
     return this.#second * SECOND_MICROS
   }
 
+  hasReached(micros: number): boolean {
+    return micros < this.reachedMicros + SECOND_MICROS
+  }
+
   /** Lets time pass up to `micros`, not too much at once: false means that there is more to pass. */
   advance(micros: number): boolean {
     const target = secondOf(micros)
@@ -64,7 +70,7 @@ export class Replay {
   put({ device, kind, line }: Entry): boolean {
     const watched = this.#watched.get(device)
     if (watched === undefined) return false
-    if (kind !== this.#kind) this.#flush()
+    if (kind !== this.#kind || this.#lines.length > MAX_LINES) this.#flush()
     this.#kind = kind
     this.#lines += line
     if (watched.createdMicros > this.#second * SECOND_MICROS) this.#know(watched)

@@ -98,7 +98,9 @@ const entriesOf = (source: Source, range: Range, { query, signal }: StoredOption
       yield records.map(source.entry)
   })
 
-async function* nothing(): AsyncGenerator<never> {}
+async function* nothing(): AsyncGenerator<readonly Entry[]> {
+  yield []
+}
 
 /** A table that is not there holds nothing: a namespace has an events table only once a fleet of it is set up. */
 async function* ifThere(entries: AsyncIterable<readonly Entry[]>): AsyncGenerator<readonly Entry[]> {
