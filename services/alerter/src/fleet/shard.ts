@@ -92,8 +92,8 @@ export class Shard {
     return this.#counting.answer()
   }
 
-  /** Devices online, and when those asked for were last heard of. */
-  get engine(): Pick<ShardEngine, 'online' | 'known' | 'lastSeenMs'> {
+  /** Devices online, and of those asked for whether they are and when they were last heard of. */
+  get engine(): Pick<ShardEngine, 'online' | 'known' | 'lastSeenMs' | 'isOnline'> {
     return this.#engine
   }
 
