@@ -36,7 +36,7 @@ export const mark = (shard: Shard, device: number, micros: number): void => {
   const { devices, clock, rules } = shard
   const watermark = devices.watermark.get(device)
   if (watermark === NONE) {
-    devices.judged.clear(device)
+    devices.judged.set(device, NONE)
     for (const rule of rules) if (rule.watches(device)) rule.states.setDue(device, NONE)
   } else devices.judged.set(device, reached(shard, device))
   if (micros <= watermark) return
