@@ -12,6 +12,7 @@ import { prepareNode } from '../cluster/node.ts'
 import { NODE_NAME } from '../cluster/node-files.ts'
 import { FORMS, type Form } from '../journeys/fleets-under-load.ts'
 import { balanceOf } from '../journeys/ledger.ts'
+import { ruleYaml } from '../journeys/rules-under-test.ts'
 import { devicesPath } from '../kit/api-client.ts'
 import { deviceRequest } from '../kit/certificates.ts'
 import { connectMqtt } from '../kit/mqtt.ts'
@@ -104,7 +105,17 @@ test('the examples become Ready', { skip }, async () => {
   const all = ['--all', '--all-namespaces', '--timeout=60s']
   const ready = await pods.node.kubectl(['wait', '--for=condition=Ready', 'devicefleets', ...all])
   assert.equal(ready.trim().split('\n').length, 4)
-  await pods.node.kubectl(['wait', '--for=condition=Accepted', 'alertrules', ...all])
+  const rule = ['--namespace', 'coldchain', '--timeout=60s']
+  await pods.node.kubectl(['wait', '--for=condition=Accepted', 'alertrule/offline', ...rule])
+  const reason = 'jsonpath={.status.conditions[?(@.type=="Accepted")].reason}'
+  await pods.node.kubectl(['wait', `--for=${reason}=SecretNotReadable`, 'alertrule/too-warm', ...rule])
+})
+
+test('the operators refuse a bad rule, asked through their Service', { skip }, async () => {
+  const rule = { namespace: 'coldchain', name: 'bad' }
+  const words = /The AlertRule "bad" is invalid: spec\.when: .*temprature.*did you mean temperature/
+  const refused = () => assert.rejects(apply(ruleYaml({ rule, when: 'last(temprature) > 8.0' })), words)
+  await until(() => refused().then(() => true), { what: 'a refusal', deadlineMs: 30_000, everyMs: 500 })
 })
 
 test('a device outside of the cluster publishes through a node port, and its reading is a row', { skip }, async () => {
