@@ -18,8 +18,8 @@ import { rulesOf } from './alert-rule/kind.ts'
 import type { Config } from './config.ts'
 import { watchBrokerQueue } from './device-fleet/backlog.ts'
 import { DeviceIndex } from './device-fleet/device-index.ts'
+import { eventsTables } from './device-fleet/events-table.ts'
 import type { FleetDeps } from './device-fleet/facts.ts'
-import { createLock } from './loop/lock.ts'
 import type { SecretReader } from './source/secrets.ts'
 import type { Kind, Source } from './source/source.ts'
 import { accountList } from './targets/broker/account-list.ts'
@@ -135,7 +135,7 @@ export const resourceDeps = async (context: Context, servers: Servers, look: Loo
     names,
     grants,
     catalog: new Catalog(servers.database, names.ownershipTable),
-    events: { ttlMs: durationMs(config.eventsTtl), lock: createLock() },
+    events: eventsTables(durationMs(config.eventsTtl)),
     drains: new DrainWatch(nats.js, Date.now),
     appliedBucket: kv.applied,
     registry: new Registry({ kv: kv.devices, jsm: nats.jsm, bucket: names.buckets.devices }),

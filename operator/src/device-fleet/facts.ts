@@ -8,7 +8,6 @@ import type { FleetDocument } from '@fleetloom/shared/pipeline/fleet-document'
 import type { Registry } from '@fleetloom/shared/registry/registry'
 import type { KV } from '@nats-io/kv'
 import type { Work } from '../loop/kind.ts'
-import type { Lock } from '../loop/lock.ts'
 import type { Source } from '../source/source.ts'
 import type { AccountList } from '../targets/broker/account-list.ts'
 import type { SessionPassword } from '../targets/broker/sessions.ts'
@@ -22,6 +21,7 @@ import type { DrainWatch } from '../targets/pipeline/drained.ts'
 import type { StreamLevel } from '../targets/stream/filling.ts'
 import type { BrokerQueue } from './backlog.ts'
 import type { DeviceIndex } from './device-index.ts'
+import type { EventsTables } from './events-table.ts'
 
 export type FleetDeps = {
   readonly names: Names
@@ -29,8 +29,7 @@ export type FleetDeps = {
   readonly source: Pick<Source, 'refusals' | 'list'>
   readonly nats: Nats
   readonly catalog: Catalog
-  /** How long events are kept, and what runs work on their tables, one piece after the other. */
-  readonly events: { readonly ttlMs: number; readonly lock: Lock }
+  readonly events: EventsTables
   readonly broker: Broker
   readonly accounts: AccountList
   readonly passwordOf: SessionPassword

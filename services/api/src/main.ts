@@ -9,11 +9,12 @@ import { createApp } from './app.ts'
 import { openDeviceCa } from './certificates/open.ts'
 import { RefusedCertificates } from './certificates/refused.ts'
 import { apiConfig } from './config.ts'
-import { openDatabase } from './database.ts'
+import { openDatabase, openExport } from './database.ts'
 import { Letters } from './dead-letters/letters.ts'
 import { Replay } from './dead-letters/replay.ts'
 import { DeviceAccounts } from './devices/accounts.ts'
 import { Certificates } from './devices/certificates.ts'
+import { presenceAsker } from './devices/presence.ts'
 import { Provisioning } from './devices/provisioning.ts'
 import { openEvents } from './events/open.ts'
 import { Fleets } from './fleets.ts'
@@ -24,7 +25,7 @@ import { serveApp } from './serve.ts'
 await runProcess({
   name: 'fleetloom-api',
   about:
-    'Registers devices and gives them credentials; takes, counts and shows events; shows alerts and silences them; shows and replays dead letters; over HTTP.',
+    'Registers devices and gives them credentials; takes, counts and shows events; shows alerts and silences them; tries rules on the history; shows and replays dead letters; over HTTP.',
   config: apiConfig,
   start: async ({ config, log, registry: metrics, stack }) => {
     const names = namesOf(config.installation)
@@ -55,6 +56,8 @@ await runProcess({
       replay: new Replay({ connection: nats.connection, js: nats.js, letters, names }),
       events: openEvents({ nats, registry, database }),
       alerts: await openAlerts({ nats, names, database }),
+      history: openExport(config),
+      presence: presenceAsker({ connection: nats.connection, fleets }),
       checks: { nats: nats.ping, broker: broker.ping },
       metrics,
       log,

@@ -17,7 +17,7 @@ import { readTable } from './read.ts'
 import type { SqlChange } from './rollups.ts'
 import type { TableHave } from './shape.ts'
 import { DEDUP_KEYS, type Mark, markSql, quoted } from './sql.ts'
-import { createTable, planMarks, planTable, refuseUnsafe, type TableWant } from './table-plan.ts'
+import { createTable, planMarks, planShape, planTtl, refuseUnsafe, type TableWant } from './table-plan.ts'
 
 export type EventsWant = TableWant & { readonly namespace: string; readonly marksTable: string }
 
@@ -86,11 +86,15 @@ export const planEvents = (want: EventsWant, have: EventsHave): readonly SqlChan
       'NotOwned',
       `${want.table} in the database, where the events of namespace ${want.namespace} go, was not made by this installation; it is left alone. Rename or drop it`,
     )
-  const table = have.table
-    ? planTable(want, have.table).map((change) => ({ ...change, message: `${want.table}: ${change.message}` }))
-    : [createEvents(want, have)]
+  const table = have.table ? planHeld(want, have.table) : [createEvents(want, have)]
   return [...planMarks(want, have), ...table]
 }
+
+/** Its TTL follows from other fleets too, so a change of it is no drift. */
+const planHeld = (want: EventsWant, table: TableHave): SqlChange[] =>
+  [...planShape(want, table), ...planTtl(want, table).map((change) => ({ ...change, expected: true }))].map(
+    (change) => ({ ...change, message: `${want.table}: ${change.message}` }),
+  )
 
 /** `beforeTable` is called before the table is made, so that what fills it starts from the beginning. */
 export const eventsTarget = (

@@ -77,7 +77,7 @@ const planWal = ({ table }: TableWant, { suspended }: TableHave): SqlChange[] =>
         },
       ]
 
-const planTtl = ({ table, ttl }: TableWant, have: TableHave): SqlChange[] =>
+export const planTtl = ({ table, ttl }: TableWant, have: TableHave): SqlChange[] =>
   have.ttl === ttl.length
     ? []
     : [
@@ -88,11 +88,17 @@ const planTtl = ({ table, ttl }: TableWant, have: TableHave): SqlChange[] =>
         },
       ]
 
-/** @throws Stalling for what can't be changed. */
-export const planTable = (want: TableWant, have: TableHave): SqlChange[] => {
+/** All but the TTL. @throws Stalling for what can't be changed. */
+export const planShape = (want: TableWant, have: TableHave): SqlChange[] => {
   refuseImmutable(want, have)
-  return [...planWal(want, have), ...planColumns(want, have), ...planDedup(want, have), ...planTtl(want, have)]
+  return [...planWal(want, have), ...planColumns(want, have), ...planDedup(want, have)]
 }
+
+/** @throws Stalling for what can't be changed. */
+export const planTable = (want: TableWant, have: TableHave): SqlChange[] => [
+  ...planShape(want, have),
+  ...planTtl(want, have),
+]
 
 /** The table, made after the statements that mark it as ours. */
 export const createTable = (want: TableShape, marks: readonly string[]): SqlChange => ({

@@ -91,6 +91,16 @@ test('what is too old is given up', async () => {
   assert.deepEqual(aside, [[1, { kind: 'dead', reason: 'it waited for too long' }]])
 })
 
+test('an attempt that takes long is recorded meanwhile, and is not made twice', async () => {
+  const { promise, resolve } = Promise.withResolvers<Outcome>()
+  const { deliveries, log, records } = fixture(() => promise)
+  await deliveries.add(deliveryOf(1))
+  assert.deepEqual([log, [...records]], [[], [1]])
+  resolve(SENT)
+  await until(() => records.size === 0)
+  assert.deepEqual(log, ['1 sent'])
+})
+
 test('beyond the bound nothing more waits for a receiver', async () => {
   const never = new Promise<Outcome>(() => undefined)
   const { deliveries, records, aside } = fixture(() => never)

@@ -20,8 +20,10 @@ export type Delivery = {
   isParked: boolean
   /** Nothing remains to be done for it. */
   isOver: boolean
-  /** Its parking, when that began while others were before it. */
+  /** Its parking, when that began while it waited for others or for an answer. */
   parking: Promise<void> | undefined
+  /** Parks it when its first attempt takes too long. */
+  impatience: NodeJS.Timeout | undefined
   /** Called once its fate can't be lost any more. */
   settle: () => void
 }
@@ -59,6 +61,7 @@ const NEW = {
   isParked: false,
   isOver: false,
   parking: undefined,
+  impatience: undefined,
   settle: () => undefined,
 }
 

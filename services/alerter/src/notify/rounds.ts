@@ -29,7 +29,8 @@ import type { NotifyParts } from './parts.ts'
 /** Longer than any Alertmanager believes a firing alert by default, as in Prometheus. */
 export const RESOLVED_KEPT_MS = 15 * 60_000
 
-const MOST_NEWEST = 20_000
+/** More than the bucket of the alerts holds records of. */
+const MOST_NEWEST = 100_000
 
 type RoundsOptions = NotifyParts & {
   readonly alertmanagers: readonly Alertmanager[]

@@ -7,25 +7,24 @@ import type { Outcome } from './outcome.ts'
 import type { NotifyParts } from './parts.ts'
 import { hostOf, postWebhook } from './webhook.ts'
 
+const send = async ({ openSecret, webhook }: NotifyParts, { transition, receiver }: Delivery): Promise<Outcome> => {
+  try {
+    const secret = receiver.secret && openSecret(receiver.secret, transition)
+    return await postWebhook(transition, { url: receiver.url, secret }, webhook)
+  } catch (error) {
+    return { kind: 'retry', reason: `the webhook's secret can't be opened: ${messageOf(error)}` }
+  }
+}
+
 /** One attempt, measured. Never rejects. */
 const attempt = async (parts: NotifyParts, delivery: Delivery): Promise<Outcome> => {
-  const { metrics, openSecret, webhook } = parts
-  const { transition, receiver } = delivery
+  const { metrics } = parts
   const startMs = performance.now()
   if (delivery.attempts > 0) metrics.notified('webhook', 'retried')
-  const outcome = await send()
+  const outcome = await send(parts, delivery)
   metrics.attemptTook('webhook', (performance.now() - startMs) / 1000)
   metrics.notified('webhook', outcome.kind === 'sent' ? 'sent' : 'failed')
   return outcome
-
-  async function send(): Promise<Outcome> {
-    try {
-      const secret = receiver.secret && openSecret(receiver.secret, transition)
-      return await postWebhook(transition, { url: receiver.url, secret }, webhook)
-    } catch (error) {
-      return { kind: 'retry', reason: `the webhook's secret can't be opened: ${messageOf(error)}` }
-    }
-  }
 }
 
 const setAside = async ({ letters, metrics, log }: NotifyParts, delivery: Delivery, given: Given): Promise<void> => {

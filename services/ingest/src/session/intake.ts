@@ -138,10 +138,17 @@ export class Intake {
     const size = Buffer.byteLength(row.line)
     const batch = kind === 'event' ? outlets.events.room(0, size) : outlets.batcher.room(verdict.shard, size)
     const end = batch.length + batch.bytes.write(row.line, batch.length)
-    if (kind === 'event') this.#options.stats.events++
+    if (kind === 'event') this.#happened(frame)
     else for (const name of row.unknown) this.#decoder.learn(name)
     this.#count(frame, batch, end, row)
     return batch.ticket
+  }
+
+  #happened(frame: Frame): void {
+    this.#options.stats.events++
+    const { rate } = this.#options.watch
+    this.#device.take(frame.bytes, frame.deviceStart, frame.deviceEnd)
+    if (rate.count(this.#device.hash, this.#device.mark)) this.#exceeded(frame, this.#device.hash)
   }
 
   #count(frame: Frame, batch: Batch, end: number, row: Omit<Row, 'line'>): void {
