@@ -171,7 +171,7 @@ const heardOf = async (rule: string) =>
 
 test('a rule fires, once, and resolves after the alerter was replaced pod by pod', { skip }, async () => {
   const rule = { namespace: STATIONS.namespace, name: 'gale' }
-  const spec = { clearWhen: 'last(wind) < 17.0' }
+  const spec = { clearWhen: 'last(wind) < 17.0', notify: [{ alertmanager: {} }] }
   await apply(ruleYaml({ rule, fleet: STATIONS.name, when: 'last(wind) > 24.0', spec }))
   await untilReady(rule, 30, 'alertrule')
   await using shilshole = await connectStation('shilshole')
