@@ -19,7 +19,9 @@ after(() => under[Symbol.asyncDispose]())
 const eventsOf = async (device: string): Promise<string[]> => {
   await using nats = await connectNats('test', under.platform.nats.settings())
   const page = { stream: names.stream(FLEET), subject: names.eventsSubject(FLEET), from: 1, limit: 1_000 }
-  const lines = (await readStored(nats.jsm, page)).flatMap(({ data }) => Buffer.from(data).toString().trim().split('\n'))
+  const lines = (await readStored(nats.jsm, page)).flatMap(({ data }) =>
+    Buffer.from(data).toString().trim().split('\n'),
+  )
   return lines.filter((line) => line.includes(`device=${device},`)).map((line) => /type=(\w+)/.exec(line)?.[1] ?? '')
 }
 

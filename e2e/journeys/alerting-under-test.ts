@@ -69,11 +69,8 @@ export const shown = async (platform: Platform, kind: string, ref: Ref): Promise
   )
 }
 
-const untilRuleReady = (platform: Platform, rule: Ref, text: string): Promise<unknown> => {
-  const before = applied.get(rule.name)
-  applied.set(rule.name, text)
-  const least = before === undefined || before === text ? 1 : 2
-  return until(
+const untilRuleReady = (platform: Platform, rule: Ref, least: number): Promise<unknown> =>
+  until(
     async () => {
       const { metadata, status } = (await shown(platform, 'AlertRule', rule)) ?? {}
       const ready = status?.conditions?.find(({ type }) => type === 'Ready')
@@ -83,10 +80,6 @@ const untilRuleReady = (platform: Platform, rule: Ref, text: string): Promise<un
     },
     { what: `rule ${rule.name} to be judged`, deadlineMs: 60_000, everyMs: 200 },
   )
-}
-
-/** The last manifest of each rule. */
-const applied = new Map<string, string>()
 
 const storyOf = (rows: readonly AlertRow[], device: string): Story =>
   rows.filter((row) => row.device === device).map(({ to, cause }) => (to === 'firing' ? to : `${to} by ${cause}`))
@@ -135,13 +128,17 @@ export const startAlerting = async (options: AlertingOptions = {}): Promise<Aler
     env: { alerter: alerterEnv(options) },
   })
   await platform.untilReady(FLEET, { deadlineMs: 60_000 })
+  /** Manifests of each rule, each another than the one before it. */
+  const applied = new Map<string, string[]>()
   return {
     platform,
     applyRule: async (name, when, spec) => {
       const rule = { namespace: FLEET.namespace, name }
       const text = ruleYaml({ rule, when, ...(spec && { spec }) })
+      const before = applied.get(name) ?? []
+      applied.set(name, before.at(-1) === text ? before : [...before, text])
       platform.apply(`${name}.yaml`, text)
-      await untilRuleReady(platform, rule, text)
+      await untilRuleReady(platform, rule, applied.get(name)?.length ?? 1)
     },
     removeRule: (name) => platform.remove(`${name}.yaml`),
     sender: (device, fleet = FLEET) => senderOf(platform, fleet, device),
