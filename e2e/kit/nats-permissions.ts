@@ -117,7 +117,7 @@ export const natsPermissions = (installation?: string): Readonly<Record<NatsUser
     api: service([
       ...[...readBucket(pipeline), ...[devices, keys, alerts].flatMap(writeBucket)],
       ...onEach(['STREAM.INFO', 'STREAM.MSG.DELETE', 'DIRECT.GET'], [dead]),
-      ...[`${root}fleet.*.*.telemetry.*`, `${root}replay.>`, `${root}ask.>`],
+      ...[`${root}fleet.*.*.telemetry.*`, `${root}fleet.*.*.events`, `${root}replay.>`, `${root}ask.>`],
     ]),
   }
 }

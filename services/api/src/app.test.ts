@@ -49,6 +49,7 @@ const appWith = (parts: Partial<AppParts> = {}, metrics = new Metrics()) =>
     letters: untouched,
     replay: untouched,
     alerts: { firing: untouched, silences: untouched, query: undefined, table: 'alerts' },
+    events: { poster: untouched, counters: untouched, query: untouched, now: Date.now },
     history: undefined,
     presence: untouched,
     checks: { nats: async () => undefined },

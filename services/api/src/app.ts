@@ -13,6 +13,7 @@ import { deviceCaRoutes, type RevocationParts } from './certificates/routes.ts'
 import { type DeadLetterParts, deadLetterRoutes } from './dead-letters/routes.ts'
 import { type DeviceParts, deviceRoutes } from './devices/routes.ts'
 import { type DryRunParts, dryRunRoutes } from './dry-run/routes.ts'
+import { type EventParts, eventRoutes } from './events/routes.ts'
 import type { ApiEnv } from './http/env.ts'
 import { observe } from './http/observe.ts'
 import { Problem, problemResponse } from './http/problem.ts'
@@ -23,6 +24,7 @@ import type { Keys } from './keys/store.ts'
 export type AppParts = DeviceParts &
   DeadLetterParts &
   AlertParts &
+  EventParts &
   DryRunParts & {
     readonly revocation: RevocationParts
     readonly keys: Keys
@@ -44,6 +46,7 @@ export const createApp = (parts: AppParts): Hono<ApiEnv> => {
     .route('/alert-rules', dryRunRoutes(parts))
     .route('/namespaces/:namespace/alerts', namespaceAlertRoutes(parts))
     .route('/namespaces/:namespace/silences', silenceRoutes(parts))
+    .route(`${FLEET}/events`, eventRoutes(parts))
   return new Hono<ApiEnv>()
     .use(observe(metrics, log))
     .get('/healthz', (c) => c.json({ alive: true }))

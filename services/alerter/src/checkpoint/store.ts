@@ -12,6 +12,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { checkpointKey, type Ref } from '@fleetloom/crds/names'
 import type { Nats } from '@fleetloom/shared/nats'
+import { parseDocument } from '@fleetloom/shared/pipeline/parse-document'
 import type { KV } from '@nats-io/kv'
 import { z } from 'zod'
 
@@ -20,7 +21,7 @@ export const CHUNK_BYTES = 512 * 1024
 
 const WRITES_AT_ONCE = 8
 const READ_TRIES = 5
-const MAJOR = '1'
+const MAJOR = 1
 
 const manifest = z.object({
   version: z.string(),
@@ -38,7 +39,10 @@ type Manifest = z.infer<typeof manifest>
 /** Where in which stream a checkpoint stands. */
 export type Position = Pick<Manifest, 'streamCreated' | 'sequence'>
 
-export type Checkpoint = Position & { readonly chunks: readonly Uint8Array[]; readonly revision: number }
+export type Checkpoint = Position & { readonly chunks: readonly Uint8Array[] }
+
+/** What stands under a shard's key. One that can't be read has a revision too: the next one is written over it. */
+export type Found = { readonly revision: number; readonly checkpoint?: Checkpoint }
 
 /** Another replica has written a newer checkpoint: the shard is its now. */
 export class Overtaken extends Error {
@@ -54,8 +58,15 @@ const digestOf = (chunks: readonly Uint8Array[]): string => {
 const isConflict = (error: unknown): boolean => (error as { code?: number }).code === 10071
 
 const manifestOf = (value: Uint8Array): Manifest | undefined => {
-  const parsed = manifest.safeParse(JSON.parse(new TextDecoder().decode(value)))
-  return parsed.success && parsed.data.version.split('.')[0] === MAJOR ? parsed.data : undefined
+  const parsed = parseDocument(value, manifest, MAJOR)
+  return 'ok' in parsed ? parsed.ok : undefined
+}
+
+/** The shard behind the key of a manifest; undefined for a chunk's. */
+const shardOfKey = (key: string): { readonly fleet: Ref; readonly shard: number } | undefined => {
+  const [, namespace, name, shard, rest] = key.split('.')
+  if (!namespace || !name || !shard || rest !== undefined) return undefined
+  return { fleet: { namespace, name }, shard: Number(shard) }
 }
 
 export class CheckpointStore {
@@ -69,24 +80,34 @@ export class CheckpointStore {
     this.#bucket = bucket
   }
 
-  /** The newest checkpoint; undefined when there is none that can be read. */
-  async read(fleet: Ref, shard: number): Promise<Checkpoint | undefined> {
+  /** The newest checkpoint; revision 0 when there is none. */
+  async read(fleet: Ref, shard: number): Promise<Found> {
     const key = checkpointKey(fleet, shard)
+    let revision = 0
     for (let tries = 0; tries < READ_TRIES; tries++) {
       const entry = await this.#kv.get(key)
-      const found = entry?.operation === 'PUT' ? manifestOf(entry.value) : undefined
-      if (!entry || !found) return undefined
+      if (entry?.operation !== 'PUT') return { revision: 0 }
+      revision = entry.revision
+      const found = manifestOf(entry.value)
+      if (!found) break
       const chunks = await this.#chunks(key, found)
-      if (chunks) return { ...found, chunks, revision: entry.revision }
+      const { streamCreated, sequence } = found
+      if (chunks) return { revision, checkpoint: { streamCreated, sequence, chunks } }
     }
-    return undefined
+    return { revision }
+  }
+
+  /** The shards that have a checkpoint. */
+  async list(): Promise<{ readonly fleet: Ref; readonly shard: number }[]> {
+    const keys = await this.#keys(checkpointKey({ namespace: '*', name: '*' }, '*'))
+    return keys.flatMap((key) => shardOfKey(key) ?? [])
   }
 
   /**
    * Writes a checkpoint over the one of this revision (0: the first); returns its own revision.
    * @throws Overtaken
    */
-  async write(fleet: Ref, shard: number, next: Omit<Checkpoint, 'revision'>, before: number): Promise<number> {
+  async write(fleet: Ref, shard: number, next: Checkpoint, before: number): Promise<number> {
     const key = checkpointKey(fleet, shard)
     const token = randomBytes(6).toString('hex')
     const { chunks, streamCreated, sequence } = next
@@ -116,9 +137,10 @@ export class CheckpointStore {
       const body = JSON.stringify(document)
       return before === 0 ? await this.#kv.create(key, body) : await this.#kv.update(key, body, before)
     } catch (error) {
+      // After any other fault nobody knows whether the manifest stands: its chunks stay.
+      if (!isConflict(error)) throw error
       await this.#purge(`${key}.${document.token}.>`)
-      if (isConflict(error)) throw new Overtaken('another replica has written a newer checkpoint')
-      throw error
+      throw new Overtaken('another replica has written a newer checkpoint')
     }
   }
 
@@ -147,12 +169,15 @@ export class CheckpointStore {
 
   /** Removes all chunks but those of one token. */
   async #sweep(key: string, keep: string): Promise<void> {
-    const prefix = `$KV.${this.#bucket}.${key}.`
-    const { state } = await this.#jsm.streams.info(`KV_${this.#bucket}`, { subjects_filter: `${prefix}>` })
-    const tokens = new Set(
-      Object.keys(state.subjects ?? {}).map((subject) => subject.slice(prefix.length).split('.')[0]),
-    )
+    const chunks = await this.#keys(`${key}.>`)
+    const tokens = new Set(chunks.map((chunk) => chunk.slice(key.length + 1).split('.')[0]))
     for (const token of tokens) if (token !== keep) await this.#purge(`${key}.${token}.>`)
+  }
+
+  async #keys(filter: string): Promise<string[]> {
+    const prefix = `$KV.${this.#bucket}.`
+    const { state } = await this.#jsm.streams.info(`KV_${this.#bucket}`, { subjects_filter: `${prefix}${filter}` })
+    return Object.keys(state.subjects ?? {}).map((subject) => subject.slice(prefix.length))
   }
 
   async #purge(keys: string): Promise<void> {

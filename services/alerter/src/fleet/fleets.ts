@@ -1,13 +1,15 @@
 /** Which shards of which fleets this replica holds: those that exist, as far as ownership gives them to it. */
-import { fleetKey } from '@fleetloom/crds/names'
 import type { Ownership } from '@fleetloom/shared/ownership'
 import type { FleetDocument } from '@fleetloom/shared/pipeline/fleet-document'
 import { type Logger, messageOf } from '@fleetloom/shared/process/logger'
 import { FleetAlerter, shardKey } from './fleet-alerter.ts'
-import { type Changes, Known, type KnownFleet } from './known.ts'
+import { type Changes, Known } from './known.ts'
+import { Orphans } from './orphans.ts'
 import type { AlerterParts } from './parts.ts'
 
 const TICK_MS = 1_000
+/** How often it looks for what former fleets have left. */
+const ORPHANS_MS = 30_000
 
 /** A document that vanished while its fleet was active was deleted by hand, and comes back; the last good one stays in force. */
 const isOver = (held: FleetAlerter, document: FleetDocument | undefined): boolean =>
@@ -22,6 +24,7 @@ export class Fleets implements AsyncDisposable {
   /** What is on its way out, by fleet: a successor waits for it. */
   readonly #stopping = new Map<string, Promise<void>>()
   readonly #timer: NodeJS.Timeout
+  #orphans: Orphans | undefined
   #started = false
   #closed = false
 
@@ -38,6 +41,10 @@ export class Fleets implements AsyncDisposable {
   start(): void {
     this.#started = true
     this.#settleAll()
+    const isKnown = (key: string): boolean =>
+      this.known.documentOf(key) !== undefined || this.#alerters.has(key) || this.#stopping.has(key)
+    const owns = (key: string): boolean => this.#ownership.owns(key)
+    this.#orphans = new Orphans({ parts: this.#parts, isKnown, owns }, ORPHANS_MS)
   }
 
   /** Number of shards held. */
@@ -54,6 +61,7 @@ export class Fleets implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true
     clearInterval(this.#timer)
+    await this.#orphans?.[Symbol.asyncDispose]()
     for (const [key, alerter] of this.#alerters) this.#stop(key, alerter[Symbol.asyncDispose]())
     await Promise.all(this.#stopping.values())
   }
@@ -69,22 +77,23 @@ export class Fleets implements AsyncDisposable {
   }
 
   #settleAll(): void {
-    for (const key of this.known.keys()) this.#settle(key)
+    for (const key of new Set([...this.known.keys(), ...this.#alerters.keys()])) this.#settle(key)
   }
 
   /** Brings one fleet to what its document and ownership ask for. */
   #settle(key: string): void {
     if (!this.#started || this.#closed || this.#stopping.has(key)) return
-    const known = this.known.get(key)
-    const { document } = known
     const held = this.#alerters.get(key)
+    const document = this.known.documentOf(key)
     if (held && isOver(held, document)) this.#stop(key, held.gone())
-    else if (document) this.#hold(known, document)
+    else {
+      const wanted = document ?? held?.document
+      if (wanted) this.#hold(key, wanted)
+    }
   }
 
-  #hold(known: KnownFleet, document: FleetDocument): void {
-    const key = fleetKey(document)
-    const alerter = this.#alerters.get(key) ?? new FleetAlerter(this.#parts, known, document)
+  #hold(key: string, document: FleetDocument): void {
+    const alerter = this.#alerters.get(key) ?? new FleetAlerter(this.#parts, () => this.known.of(key), document)
     this.#alerters.set(key, alerter)
     alerter.update(document)
     const indexes = document.stream.telemetrySubjects.map((_, index) => index)

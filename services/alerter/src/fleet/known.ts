@@ -3,8 +3,9 @@ import { fleetKey, type Ref, ruleKey } from '@fleetloom/crds/names'
 import type { RuleDocument } from '@fleetloom/shared/alerts/rule-document'
 import type { FleetDocument } from '@fleetloom/shared/pipeline/fleet-document'
 import type { DeviceRecord } from '@fleetloom/shared/registry/device-record'
+import type { Labels } from '@fleetloom/shared/rules/engine/ports'
 
-export type Labels = Readonly<Record<string, string>>
+export type { Labels }
 
 export type KnownFleet = {
   document: FleetDocument | undefined
@@ -35,10 +36,13 @@ export class Known {
     this.#changes = changes
   }
 
-  get(key: string): KnownFleet {
-    const fleet = this.#fleets.get(key) ?? { document: undefined, rules: new Map(), devices: new Map() }
-    this.#fleets.set(key, fleet)
-    return fleet
+  /** What is known of a fleet now; nothing may be. */
+  of(key: string): KnownFleet {
+    return this.#fleets.get(key) ?? { document: undefined, rules: new Map(), devices: new Map() }
+  }
+
+  documentOf(key: string): FleetDocument | undefined {
+    return this.#fleets.get(key)?.document
   }
 
   keys(): Iterable<string> {
@@ -47,13 +51,13 @@ export class Known {
 
   putFleet(document: FleetDocument): void {
     const key = fleetKey(document)
-    this.get(key).document = document
+    this.#get(key).document = document
     this.#changes.onFleet(key)
   }
 
   fleetGone(fleet: Ref): void {
     const key = fleetKey(fleet)
-    this.get(key).document = undefined
+    this.#get(key).document = undefined
     this.#changes.onFleet(key)
     this.#forget(key)
   }
@@ -63,7 +67,7 @@ export class Known {
     if (before && (before.uid !== rule.uid || before.fleet !== rule.fleet)) this.ruleGone(rule)
     this.#rules.set(ruleKey(rule), rule)
     const key = fleetKey({ namespace: rule.namespace, name: rule.fleet })
-    this.get(key).rules.set(rule.uid, rule)
+    this.#get(key).rules.set(rule.uid, rule)
     this.#changes.onRule(key, rule)
   }
 
@@ -72,7 +76,7 @@ export class Known {
     if (!rule) return
     this.#rules.delete(ruleKey(ref))
     const key = fleetKey({ namespace: rule.namespace, name: rule.fleet })
-    this.get(key).rules.delete(rule.uid)
+    this.#get(key).rules.delete(rule.uid)
     this.#changes.onRuleGone(key, rule.uid)
     this.#forget(key)
   }
@@ -84,20 +88,26 @@ export class Known {
     if (home !== undefined && (home !== key || record.removedAt !== undefined)) this.#leave(home, id, record.device)
     if (record.removedAt !== undefined) return
     this.#homes.set(id, key)
-    this.get(key).devices.set(record.device, record.labels)
+    this.#get(key).devices.set(record.device, record.labels)
     this.#changes.onDevice(key, record.device, record.labels)
   }
 
   #leave(key: string, id: string, device: string): void {
     this.#homes.delete(id)
-    this.get(key).devices.delete(device)
+    this.#get(key).devices.delete(device)
     this.#changes.onDeviceGone(key, device)
     this.#forget(key)
   }
 
+  #get(key: string): KnownFleet {
+    const fleet = this.of(key)
+    this.#fleets.set(key, fleet)
+    return fleet
+  }
+
   /** Drops a fleet of which nothing is known any more. */
   #forget(key: string): void {
-    const { document, rules, devices } = this.get(key)
+    const { document, rules, devices } = this.#get(key)
     if (document === undefined && rules.size === 0 && devices.size === 0) this.#fleets.delete(key)
   }
 }

@@ -5,11 +5,15 @@ import { subjectOf, type Transition } from '@fleetloom/shared/alerts/transition'
 import { eventHead, eventLine } from '@fleetloom/shared/events/row'
 import { batchHeaders } from '@fleetloom/shared/pipeline/batch'
 import type { FleetDocument } from '@fleetloom/shared/pipeline/fleet-document'
+import { PRESENCE_EVENTS } from '@fleetloom/shared/rules/engine/presence'
 import type { PresenceChange } from '@fleetloom/shared/rules/engine/shard'
 import type { Letter } from './sender.ts'
 
+/** What a shard finds in its stream. */
+export type Found = { readonly transition: Transition } | { readonly presence: PresenceChange }
+
 /** Its subject ends in its id and is to be empty: what an earlier life has published is refused, which is as good as taken. */
-export const transitionLetter = (names: Names, one: Transition): Letter => ({
+const transitionLetter = (names: Names, one: Transition): Letter => ({
   order: `${one.ruleUid} ${one.device}`,
   subject: subjectOf(names, one),
   body: JSON.stringify(one),
@@ -20,14 +24,14 @@ export const transitionLetter = (names: Names, one: Transition): Letter => ({
 const digestOf = (uid: string, { device, online, atMs }: PresenceChange): bigint =>
   createHash('sha256').update(`presence\n${uid}\n${device}\n${online}\n${atMs}`).digest().readBigInt64BE()
 
-export const presenceLetter = (fleet: FleetDocument, change: PresenceChange): Letter => {
+const presenceLetter = (fleet: FleetDocument, change: PresenceChange): Letter => {
   const { device, online, atMs } = change
   const digest = digestOf(fleet.uid, change)
   const micros = atMs * 1000
   const event = {
     timed: true,
     unknown: [],
-    type: online ? 'device_online' : 'device_offline',
+    type: online ? PRESENCE_EVENTS.online : PRESENCE_EVENTS.offline,
     severity: online ? 'low' : 'medium',
     micros,
   } as const
@@ -46,3 +50,6 @@ export const presenceLetter = (fleet: FleetDocument, change: PresenceChange): Le
     options: { headers, msgID: `presence-${digest}` },
   }
 }
+
+export const letterOf = (names: Names, fleet: FleetDocument, found: Found): Letter =>
+  'transition' in found ? transitionLetter(names, found.transition) : presenceLetter(fleet, found.presence)

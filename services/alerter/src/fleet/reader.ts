@@ -22,21 +22,26 @@ export type ReaderOptions = {
     readonly subjects: readonly string[]
     readonly from: number
   }
-  readonly take: (message: JsMsg) => Promise<void> | void
+  /** Nothing more is there at the moment. */
+  readonly caughtUp: () => void
+  /** `signal` is aborted when the reader is to stop. */
+  readonly take: (message: JsMsg, signal: AbortSignal) => Promise<void> | void
 }
 
 const RETRY = { firstMs: 200, maxMs: 5_000 } as const
 /** What a pull asks for at most. A batch has at most 512 KiB. */
 const PULL = { max_messages: 64, expires: 30_000, idle_heartbeat: 5_000 } as const
-/** What the consumer says when the server or the stream was away: the stream may be another one now. */
-const TROUBLE = new Set(['heartbeats_missed', 'consumer_not_found', 'stream_not_found', 'ordered_consumer_recreated'])
+/** What the consumer says when the server or the stream was away: the stream may be another one now, so it is opened anew. */
+const TROUBLE = new Set([
+  ...['heartbeats_missed', 'consumer_deleted', 'consumer_not_found', 'stream_not_found'],
+  ...['reset', 'ordered_consumer_recreated'],
+])
 
 export class StreamReader implements AsyncDisposable {
   readonly #options: ReaderOptions
   readonly #stop = new AbortController()
   readonly #running: Promise<void>
   #messages: ConsumerMessages | undefined
-  #created = ''
 
   constructor(options: ReaderOptions) {
     this.#options = options
@@ -66,37 +71,37 @@ export class StreamReader implements AsyncDisposable {
   }
 
   async #read(): Promise<void> {
-    const { nats, stream, open, take } = this.#options
+    const { nats, stream, open, caughtUp, take } = this.#options
+    const { signal } = this.#stop
     const { created, state } = await nats.jsm.streams.info(stream)
-    this.#created = created
     const { subjects, from } = open({ created, first: state.first_seq, last: state.last_seq })
     const consumer = await nats.js.consumers.get(stream, {
       filter_subjects: [...subjects],
       deliver_policy: DeliverPolicy.StartSequence,
       opt_start_seq: Math.max(from, 1),
     })
+    if ((await consumer.info(true)).num_pending === 0) caughtUp()
     const messages = await consumer.consume(PULL)
     this.#messages = messages
-    if (this.#stop.signal.aborted) messages.stop()
+    if (signal.aborted) messages.stop()
     void this.#watch(messages)
-    for await (const message of messages) {
-      await take(message)
-      if (this.#stop.signal.aborted) return
+    try {
+      for await (const message of messages) {
+        if (signal.aborted) return
+        await take(message, signal)
+        if (message.info.pending === 0) caughtUp()
+      }
+    } finally {
+      messages.stop()
+      void consumer.delete().catch(() => false)
     }
   }
 
   async #watch(messages: ConsumerMessages): Promise<void> {
-    for await (const { type } of messages.status()) if (TROUBLE.has(type)) await this.#look()
-  }
-
-  /** A stream that is another one than it was is read anew from its beginning. */
-  async #look(): Promise<void> {
-    const { nats, stream, log } = this.#options
-    try {
-      const { created } = await nats.jsm.streams.info(stream)
-      if (created !== this.#created) this.#messages?.stop()
-    } catch (error) {
-      log.debug({ stream }, `stream not reachable: ${messageOf(error)}`)
+    for await (const { type } of messages.status()) {
+      if (!TROUBLE.has(type)) continue
+      this.#options.log.debug({ stream: this.#options.stream }, `the stream is opened anew: ${type}`)
+      messages.stop()
     }
   }
 }

@@ -1,6 +1,7 @@
 /**
- * Publishes what a shard found, and holds on to it until the stream has it. What the stream does not take is tried again for as
- * long as it lasts; meanwhile the bound fills, and the shard reads no further. Messages of one order follow each other.
+ * Publishes what shards found, and holds on to it until the stream has it. What the stream does not take is tried again for as
+ * long as it lasts, or until nobody wants it any more. Messages of one order follow each other. How many there may be is bounded by
+ * those who send (`outgoing.ts`).
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Nats } from '@fleetloom/shared/nats'
@@ -15,8 +16,6 @@ export type Letter = {
   readonly options: Partial<JetStreamPublishOptions>
 }
 
-/** Most letters under way, over all shards of the process. */
-const UNDER_WAY = 1_000
 const RETRY = { firstMs: 100, maxMs: 5_000 } as const
 const TIMEOUT_MS = 10_000
 /** "wrong last sequence": a subject that was to be empty holds a message, the same one from an earlier life. */
@@ -29,9 +28,8 @@ export class Sender implements Disposable {
   readonly #log: Logger
   readonly #stop = new AbortController()
   /** The last letter of each order that is under way. */
-  readonly #last = new Map<string, Promise<boolean>>()
+  readonly #last = new Map<string, Promise<unknown>>()
   #underWay = 0
-  #room: PromiseWithResolvers<void> | undefined
 
   constructor({ js, log }: { readonly js: Pick<Nats['js'], 'publish'>; readonly log: Logger }) {
     this.#js = js
@@ -42,36 +40,29 @@ export class Sender implements Disposable {
     return this.#underWay
   }
 
-  /** Resolves when the stream has the letter: to false when it had it before. @throws when the process stops first. */
-  send(letter: Letter): Promise<boolean> {
-    const before = this.#last.get(letter.order) ?? Promise.resolve(true)
+  /** Resolves when the stream has the letter: to false when it had it before. @throws when it was given up: see `signal`. */
+  send(letter: Letter, signal: AbortSignal): Promise<boolean> {
+    const before = this.#last.get(letter.order) ?? Promise.resolve()
     this.#underWay++
-    const stored = before.then(() => this.#publish(letter)).finally(() => this.#settled(letter.order, stored))
-    this.#last.set(letter.order, stored)
+    const stored = before.then(() => this.#publish(letter, AbortSignal.any([signal, this.#stop.signal])))
+    const settled: Promise<void> = stored.then(
+      () => this.#settled(letter.order, settled),
+      () => this.#settled(letter.order, settled),
+    )
+    this.#last.set(letter.order, settled)
     return stored
-  }
-
-  /** Resolves when there is room for more. */
-  async room(): Promise<void> {
-    while (this.#underWay >= UNDER_WAY) {
-      this.#room ??= Promise.withResolvers()
-      await this.#room.promise
-    }
   }
 
   [Symbol.dispose](): void {
     this.#stop.abort(new Error('the process stops'))
   }
 
-  #settled(order: string, stored: Promise<boolean>): void {
+  #settled(order: string, settled: Promise<void>): void {
     this.#underWay--
-    if (this.#last.get(order) === stored) this.#last.delete(order)
-    this.#room?.resolve()
-    this.#room = undefined
+    if (this.#last.get(order) === settled) this.#last.delete(order)
   }
 
-  async #publish({ subject, body, options }: Letter): Promise<boolean> {
-    const { signal } = this.#stop
+  async #publish({ subject, body, options }: Letter, signal: AbortSignal): Promise<boolean> {
     for (let waitMs: number = RETRY.firstMs; ; waitMs = Math.min(waitMs * 2, RETRY.maxMs)) {
       signal.throwIfAborted()
       try {

@@ -1,49 +1,65 @@
 /**
  * One shard of a fleet: the engine, the event counters, where they stand in the stream, and their checkpoints.
  *
- * What the engine finds (transitions, devices that went offline or came back) is in a stream before a checkpoint that covers it is
- * written. So after a crash the shard goes on from the checkpoint, finds the same again, and the stream refuses what it has.
+ * What the engine finds depends on the stream and on what it was told from outside: rules, devices, the fleet's document. A crash must
+ * change neither what is found nor when, for a transition's id is made of its time.
+ *
+ * - A checkpoint holds what the engine was told, and what was found and no stream has yet. What is found after something was told is
+ *   held until a checkpoint has that (`outgoing.ts`); the rest is published at once.
+ * - A restored shard reads on with the rules and devices of its checkpoint up to where the stream was then: it finds again exactly
+ *   what an earlier life had published, and the stream refuses it. Only then is it told what has changed meanwhile.
  */
 import { namesOf } from '@fleetloom/crds/names'
-import type { RuleDocument } from '@fleetloom/shared/alerts/rule-document'
 import type { CountersAnswer } from '@fleetloom/shared/events/counters/answer'
 import type { AppliedState } from '@fleetloom/shared/pipeline/applied'
-import { type BatchInfo, batchInfo } from '@fleetloom/shared/pipeline/batch'
+import { batchInfo } from '@fleetloom/shared/pipeline/batch'
 import type { FleetDocument } from '@fleetloom/shared/pipeline/fleet-document'
-import { shardOf } from '@fleetloom/shared/pipeline/shard'
 import { messageOf } from '@fleetloom/shared/process/logger'
-import { type Message, ShardEngine } from '@fleetloom/shared/rules/engine/engine'
+import { ShardEngine } from '@fleetloom/shared/rules/engine/engine'
 import type { JsMsg } from '@nats-io/jetstream'
-import { pack, unpack } from '../checkpoint/parcel.ts'
-import { type Checkpoint, Overtaken } from '../checkpoint/store.ts'
+import { type Parcel, pack } from '../checkpoint/parcel.ts'
+import { Overtaken, type Position } from '../checkpoint/store.ts'
 import { Counting } from './counting.ts'
-import type { KnownFleet, Labels } from './known.ts'
-import { presenceLetter, transitionLetter } from './letters.ts'
-import { Outstanding } from './outstanding.ts'
+import { type Found, letterOf } from './letters.ts'
+import { engineMessage } from './message.ts'
+import { Outgoing } from './outgoing.ts'
+import { type Known, Outside } from './outside.ts'
 import type { AlerterParts } from './parts.ts'
 import { reportOf } from './report.ts'
-import type { Letter } from './sender.ts'
 
 /** A shard that takes marks only changes little: its checkpoint may be this old. */
 const QUIET_CHECKPOINT_MS = 300_000
 
 export type StreamFacts = { readonly created: string; readonly first: number; readonly last: number }
 
-export type ShardOptions = { readonly parts: AlerterParts; readonly document: FleetDocument; readonly index: number }
+export type ShardOptions = {
+  readonly parts: AlerterParts
+  readonly document: FleetDocument
+  readonly index: number
+  /** What is known of the shard now. */
+  readonly known: () => Known
+  /** Another replica has gone on with this shard. */
+  readonly onOvertaken: () => void
+}
 
 export class Shard {
   readonly index: number
-  readonly #parts: AlerterParts
+  readonly #options: ShardOptions
   readonly #engine: ShardEngine
   readonly #counting: Counting
-  readonly #outstanding = new Outstanding()
-  /** Why a rule can't be judged, by its UID. */
-  readonly #faults = new Map<string, string>()
+  readonly #outside: Outside
+  readonly #outgoing: Outgoing
   #document: FleetDocument
   /** Everything up to this sequence of the stream was taken. */
   #sequence = 0
   #streamCreated = ''
+  /** Restored, and not yet where the stream was then. */
+  #isBehind = false
+  #until = Number.POSITIVE_INFINITY
   #revision = 0
+  /** How much of what was told is in the last checkpoint. */
+  #covered = -1
+  #isOvertaken = false
   #checkpointMs = performance.now()
   #writing: Promise<void> | undefined
   /** Rows were taken since the last checkpoint. */
@@ -51,25 +67,21 @@ export class Shard {
   /** Messages that the stream gave up before they were read. */
   #missed = 0
 
-  constructor({ parts, document, index }: ShardOptions) {
+  /** `revision`: of the checkpoint that the next one is written over; 0 when there is none. */
+  constructor(options: ShardOptions, revision: number) {
+    const { parts, document, index } = options
     const { installation, namespace, name: fleet, stream } = document
-    const shards = stream.telemetrySubjects.length
     this.index = index
-    this.#parts = parts
+    this.#options = options
     this.#document = document
+    this.#revision = revision
     const eventsTable = namesOf(installation).eventsTable(namespace)
     this.#engine = new ShardEngine(document, { ports: parts.ports, shard: index, eventsTable })
-    this.#counting = new Counting({ fleet, shard: index, shards })
-  }
-
-  /** The shard as its last checkpoint left it, with what is known of its fleet now. */
-  static async restore(options: ShardOptions, known: KnownFleet): Promise<Shard> {
-    const { parts, document, index } = options
-    const checkpoint = await parts.checkpoints.read(document, index)
-    const shard = new Shard(options)
-    shard.#know(known)
-    if (checkpoint) shard.#resume(checkpoint, known)
-    return shard
+    this.#counting = new Counting({ fleet, shard: index, shards: stream.telemetrySubjects.length })
+    this.#outside = new Outside(this.#engine, document, parts.log)
+    this.#outgoing = new Outgoing({
+      send: (found, signal) => parts.sender.send(letterOf(parts.names, this.#document, found), signal),
+    })
   }
 
   get sequence(): number {
@@ -85,163 +97,172 @@ export class Shard {
     return this.#engine
   }
 
+  /** Goes on from a checkpoint of the same fleet. @throws when it can't be used; then this shard can't be either. */
+  resume({ engine, counters, outgoing, ...told }: Parcel, { streamCreated, sequence }: Position): void {
+    this.#outside.follow(told)
+    this.#counting.decode(counters)
+    if (!this.#engine.restore(engine)) throw new Error('it is of another fleet or of another version')
+    this.#covered = this.#outside.changes
+    this.#sequence = sequence
+    this.#streamCreated = streamCreated
+    this.#isBehind = true
+    for (const found of outgoing) this.#outgoing.send(found)
+    this.#publish()
+  }
+
+  /** Something about the fleet, its rules or its devices has changed. */
+  tell(change: (outside: Outside) => void): void {
+    if (this.#isBehind) return
+    change(this.#outside)
+    this.#publish()
+  }
+
   setFleet(document: FleetDocument): void {
     this.#document = document
-    this.#engine.setFleet(document)
-    this.#publish()
-  }
-
-  setRule(rule: RuleDocument): void {
-    const fault = this.#engine.setRule(rule)
-    if (fault === undefined) this.#faults.delete(rule.uid)
-    else this.#faults.set(rule.uid, fault)
-    this.#publish()
-  }
-
-  removeRule(uid: string): void {
-    this.#engine.removeRule(uid)
-    this.#faults.delete(uid)
-    this.#publish()
-  }
-
-  setDevice(device: string, labels: Labels): void {
-    this.#engine.setDevice(device, { labels })
-    this.#publish()
-  }
-
-  removeDevice(device: string): void {
-    this.#engine.removeDevice(device)
-    this.#publish()
+    this.tell((outside) => outside.setFleet(document))
   }
 
   /** Told before the stream is read: sequences of another stream mean nothing. */
-  opened({ created, first }: StreamFacts): void {
+  opened({ created, first, last }: StreamFacts): void {
     if (created !== this.#streamCreated) {
       this.#streamCreated = created
       this.#sequence = 0
+      this.caughtUp()
     } else if (first > this.#sequence + 1) this.#missed += first - this.#sequence - 1
     this.#sequence = Math.max(this.#sequence, first - 1)
+    this.#until = last
+    if (this.#sequence >= last) this.caughtUp()
   }
 
-  async takeReadings(message: JsMsg): Promise<void> {
-    await this.#take(message, (one) => {
-      this.#engine.take(one)
-      if (one.progress) this.#counting.advance(one.progress.ms)
-    })
+  /** Everything that the stream held was taken: from now on the shard hears what changes. */
+  caughtUp(): void {
+    if (!this.#isBehind) return
+    this.#isBehind = false
+    this.tell((outside) => outside.follow(this.#options.known()))
   }
 
-  async takeEvents(message: JsMsg): Promise<void> {
-    await this.#take(message, (one) => {
-      this.#engine.takeEvents(one)
-      this.#counting.take(one)
-    })
+  /** Takes a message of the shard's telemetry or of the fleet's events. `signal` ends the wait for room. */
+  async take(message: JsMsg, signal: AbortSignal): Promise<void> {
+    if (message.seq <= this.#sequence) return
+    try {
+      this.#read(message)
+    } catch (error) {
+      const { log } = this.#options.parts
+      log.error({ err: error, shard: this.index, sequence: message.seq }, `message passed over: ${messageOf(error)}`)
+    }
+    this.#publish()
+    this.#sequence = message.seq
+    if (this.#isBehind && this.#sequence >= this.#until) this.caughtUp()
+    await this.#outgoing.room(signal).catch(() => undefined)
   }
 
   report(): AppliedState {
-    const { uid, generation } = this.#document
-    return reportOf(this.#engine, { uid, generation, faults: this.#faults, missed: this.#missed })
+    const { uid, generation } = this.#outside.document
+    return reportOf(this.#engine, { uid, generation, faults: this.#outside.faults, missed: this.#missed })
   }
 
-  /** Writes a checkpoint when one is due. `onOvertaken`: another replica has gone on with this shard. */
-  tick(nowMs: number, onOvertaken: () => void): void {
-    const due = this.#hasRows ? this.#parts.checkpointMs : QUIET_CHECKPOINT_MS
-    if (this.#writing || this.#streamCreated === '' || nowMs - this.#checkpointMs < due) return
-    this.#writing = this.#checkpoint()
-      .catch((error) => {
-        if (error instanceof Overtaken) onOvertaken()
-        else this.#parts.log.warn({ shard: this.index }, `checkpoint not written: ${messageOf(error)}`)
-      })
-      .finally(() => {
-        this.#writing = undefined
-      })
+  /** Writes a checkpoint when one is due. */
+  tick(nowMs: number): void {
+    const due = this.#hasRows ? this.#options.parts.checkpointMs : QUIET_CHECKPOINT_MS
+    if (this.#outgoing.held > 0 || nowMs - this.#checkpointMs >= due) this.#write()
   }
 
-  /** The fleet is gone: its alerts end. */
-  async fleetGone(): Promise<void> {
-    this.#engine.removeFleet()
-    this.#publish()
+  /** The fleet is gone: its alerts end, and the checkpoint goes. @throws what keeps it from that; it can be called again. */
+  async fleetGone(signal: AbortSignal): Promise<void> {
+    this.#isBehind = false
+    this.#outgoing.giveUpPresence()
+    this.tell((outside) => outside.removeFleet())
     await this.#writing
-    await this.#outstanding.settled()
+    if (this.#isOvertaken) return
+    if (this.#outgoing.held > 0) await this.#checkpoint()
+    await this.#outgoing.sent(signal)
+    await this.#options.parts.checkpoints.remove(this.#document, this.index)
   }
 
   /** Writes the last checkpoint, for whoever goes on with the shard. */
   async close(): Promise<void> {
     await this.#writing
-    if (this.#streamCreated === '') return
+    if (this.#streamCreated === '' || this.#isOvertaken) return
     await this.#checkpoint().catch((error) => {
-      const { log } = this.#parts
+      const { log } = this.#options.parts
       log.info({ shard: this.index }, `left without a last checkpoint, the one before it counts: ${messageOf(error)}`)
     })
   }
 
-  async #take(message: JsMsg, take: (one: Message) => void): Promise<void> {
-    if (message.seq <= this.#sequence) return
+  #read(message: JsMsg): void {
     const info = batchInfo(message.headers)
-    if (info?.uid === this.#document.uid) {
-      take(messageOfBatch(message, info))
-      this.#hasRows ||= info.rows > 0
-      this.#publish()
-    }
-    this.#sequence = message.seq
-    await this.#parts.sender.room()
+    if (info?.uid !== this.#document.uid) return
+    const one = engineMessage(message, info)
+    if (message.subject === this.#document.stream.eventsSubject) {
+      this.#engine.takeEvents(one)
+      this.#counting.take(one)
+    } else this.#engine.take(one)
+    if (one.progress) this.#counting.advance(one.progress.ms)
+    this.#hasRows ||= info.rows > 0
   }
 
-  #know({ rules, devices }: KnownFleet): void {
-    const shards = this.#document.stream.telemetrySubjects.length
-    for (const [device, labels] of devices)
-      if (shardOf(device, shards) === this.index) this.#engine.setDevice(device, { labels })
-    for (const rule of rules.values()) this.setRule(rule)
+  get #isCovered(): boolean {
+    return this.#covered === this.#outside.changes
   }
 
-  #resume({ chunks, sequence, streamCreated, revision }: Checkpoint, known: KnownFleet): void {
-    this.#revision = revision
-    try {
-      const { engine, counters } = unpack(chunks)
-      this.#counting.decode(counters)
-      if (!this.#engine.restore(engine)) throw new Error('it is of another fleet or of another version')
-      this.#sequence = sequence
-      this.#streamCreated = streamCreated
-      // Alerts of rules that changed while nobody held the shard are judged anew.
-      for (const rule of known.rules.values()) this.setRule(rule)
-    } catch (error) {
-      const { log } = this.#parts
-      log.warn({ shard: this.index }, `the checkpoint is not used, the stream is read again: ${messageOf(error)}`)
-    }
-    this.#publish()
-  }
-
-  /** Sends what the engine has found. */
+  /** Sends what the engine has found, or holds it for the next checkpoint. */
   #publish(): void {
-    const { names, metrics } = this.#parts
-    for (const one of this.#engine.drain()) {
-      metrics.found(one.to)
-      this.#send(transitionLetter(names, one))
-    }
-    for (const change of this.#engine.drainPresence()) this.#send(presenceLetter(this.#document, change))
+    const transitions = this.#engine.drain()
+    for (const { to } of transitions) this.#options.parts.metrics.found(to)
+    const found: Found[] = [
+      ...transitions.map((transition) => ({ transition })),
+      ...this.#engine.drainPresence().map((presence) => ({ presence })),
+    ]
+    if (found.length === 0) return
+    const isCertain = this.#isCovered && this.#outgoing.held === 0
+    for (const one of found) isCertain ? this.#outgoing.send(one) : this.#outgoing.hold(one)
+    if (!isCertain) this.#write()
   }
 
-  #send(letter: Letter): void {
-    this.#outstanding.add(this.#parts.sender.send(letter))
+  #write(): void {
+    if (this.#writing || this.#isOvertaken) return
+    this.#writing = this.#checkpoint().then(
+      () => this.#written(),
+      (error) => this.#notWritten(error),
+    )
+  }
+
+  #written(): void {
+    this.#writing = undefined
+    if (this.#outgoing.held > 0) this.#write()
+  }
+
+  #notWritten(error: unknown): void {
+    this.#writing = undefined
+    const { parts, onOvertaken } = this.#options
+    if (!this.#isOvertaken) parts.log.warn({ shard: this.index }, `checkpoint not written: ${messageOf(error)}`)
+    else onOvertaken()
   }
 
   async #checkpoint(): Promise<void> {
-    const { checkpoints, metrics } = this.#parts
-    const [streamCreated, sequence, startedMs] = [this.#streamCreated, this.#sequence, performance.now()]
-    const chunks = pack({ engine: this.#engine.snapshot(), counters: this.#counting.encode() })
+    const { checkpoints, metrics } = this.#options.parts
+    const [changes, held, startedMs] = [this.#outside.changes, this.#outgoing.held, performance.now()]
+    const position = { streamCreated: this.#streamCreated, sequence: this.#sequence }
+    const parts = { engine: this.#engine.snapshot(), counters: this.#counting.encode() }
+    const chunks = pack({ ...this.#outside.told(), ...parts, outgoing: this.#outgoing.all() })
     this.#hasRows = false
     this.#checkpointMs = startedMs
-    await this.#outstanding.settled()
-    const next = { streamCreated, sequence, chunks }
-    this.#revision = await checkpoints.write(this.#document, this.index, next, this.#revision)
-    metrics.checkpointed(
-      chunks.reduce((sum, { length }) => sum + length, 0),
-      (performance.now() - startedMs) / 1000,
-    )
+    this.#revision = await checkpoints
+      .write(this.#document, this.index, { ...position, chunks }, this.#revision)
+      .catch((error) => this.#lost(error))
+    this.#covered = changes
+    this.#outgoing.release(this.#isCovered ? this.#outgoing.held : held)
+    const bytes = chunks.reduce((sum, { length }) => sum + length, 0)
+    metrics.checkpointed(bytes, (performance.now() - startedMs) / 1000)
+  }
+
+  /** What was held is another replica's to find once it has overtaken us. */
+  #lost(error: unknown): never {
+    this.#hasRows = true
+    if (error instanceof Overtaken) {
+      this.#isOvertaken = true
+      this.#outgoing.giveUpHeld()
+    }
+    throw error
   }
 }
-
-const messageOfBatch = (message: JsMsg, { progressMs, session = 0 }: BatchInfo): Message => ({
-  body: message.data,
-  storedMs: Math.floor(message.info.timestampNanos / 1e6),
-  ...(progressMs !== undefined && { progress: { session, ms: progressMs } }),
-})

@@ -208,11 +208,7 @@ export class ShardEngine {
   /** Bytes of history and states, about. */
   get bytes(): number {
     const { history, devices, rules } = this.#shard
-    return (
-      history.bytes +
-      devices.bytes +
-      rules.reduce((sum, { states, due }) => sum + states.bytes + due.cells.byteLength, 0)
-    )
+    return history.bytes + devices.bytes + rules.reduce((sum, { states }) => sum + states.bytes, 0)
   }
 
   #open(fleet: FleetDocument): Rows {

@@ -37,7 +37,7 @@ export const mark = (shard: Shard, device: number, micros: number): void => {
   const watermark = devices.watermark.get(device)
   if (watermark === NONE) {
     devices.judged.clear(device)
-    for (const rule of rules) rule.due.clear(device)
+    for (const rule of rules) if (rule.watches(device)) rule.states.setDue(device, NONE)
   } else devices.judged.set(device, reached(shard, device))
   if (micros <= watermark) return
   devices.watermark.set(device, micros)

@@ -39,11 +39,11 @@ const attempt = (shard: Shard, rule: Rule, device: number, isReading: boolean): 
   const { micros } = shard.moment
   try {
     const step = rule.states.judge(device, micros, isReading, rule.bound.conditions)
-    rule.due.set(device, micros + 0.5)
+    rule.states.setDue(device, micros + 0.5)
     if (step) emit(shard, rule, device, { step, cause: 'condition' })
     rule.succeeded()
   } catch (error) {
-    rule.due.set(device, NEVER)
+    rule.states.setDue(device, NEVER)
     rule.failed(error instanceof Error ? error.message : String(error))
   }
 }
@@ -63,7 +63,7 @@ const nextDue = ({ rules }: Shard, device: number, limit: number): number => {
   let next = NEVER
   for (let i = 0; i < rules.length; i++) {
     const rule = rules[i] as Rule
-    if (rule.due.get(device) > limit || !rule.watches(device)) continue
+    if (rule.due(device) > limit || !rule.watches(device)) continue
     const due = rule.next(device)
     if (due < next) next = due
   }
@@ -75,7 +75,7 @@ export const seek = (shard: Shard, device: number, at: number): void => {
   const { rules, stamp } = shard
   for (let i = 0; i < rules.length; i++) {
     const rule = rules[i] as Rule
-    if (rule.stamp !== stamp && rule.due.get(device) <= at && rule.watches(device)) rule.next(device)
+    if (rule.stamp !== stamp && rule.due(device) <= at && rule.watches(device)) rule.next(device)
   }
   shard.moment.set(at)
 }
@@ -89,7 +89,7 @@ export const settle = (shard: Shard, device: number, limit: number): void => {
     moment.set(Math.max(due, devices.judged.get(device)))
     for (let i = 0; i < rules.length; i++) {
       const rule = rules[i] as Rule
-      if (rule.due.get(device) === due) judge(shard, rule, device, false)
+      if (rule.due(device) === due) judge(shard, rule, device, false)
     }
   }
 }

@@ -88,7 +88,7 @@ const partsOf = ({ devices, history, rules }: Shard): readonly Part[] => [
   ...[...history.pieces.values()].map((piece) => ({ has: piece.isWatched.bind(piece), save: piece.save.bind(piece) })),
   ...rules.map((rule) => ({
     has: (device: number) => rule.watches(device),
-    save: (device: number) => Float64Array.of(rule.due.get(device), ...rule.states.save(device)),
+    save: (device: number) => rule.states.save(device),
   })),
 ]
 
@@ -114,10 +114,9 @@ const loadRule =
   (shard: Shard, rule: Rule, isSame: boolean): Load =>
   (device, record) => {
     const isMatch = rule.watches(device)
-    rule.states.load(device, record.subarray(1))
+    rule.states.load(device, record)
     if (!isMatch) drop(shard, rule, device, 'rule-changed')
-    else if (isSame) rule.due.set(device, record[0] as number)
-    else rule.states.dropPending(device)
+    else if (!isSame) rule.states.renew(device)
   }
 
 /** A rule that is gone is put in once more, so that its alerts are resolved. */
