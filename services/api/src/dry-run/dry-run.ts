@@ -111,13 +111,17 @@ class DryRun {
 
   /** False when it was cut short. */
   async #takeAll(): Promise<boolean> {
-    for await (const piece of this.#options.read(this.#read))
-      for (const entry of piece) {
-        const isReached = this.#replay.hasReached(entry.micros) || (await this.#pass(entry.micros))
-        if (!isReached || this.#isFull(entry.micros)) return false
-        this.#put(entry)
-        if (this.#rows % STRIDE === 0) await this.#giveWay()
-      }
+    for await (const piece of this.#options.read(this.#read)) if (!(await this.#takePiece(piece))) return false
+    return true
+  }
+
+  async #takePiece(piece: readonly Entry[]): Promise<boolean> {
+    for (const entry of piece) {
+      const isReached = this.#replay.hasReached(entry.micros) || (await this.#pass(entry.micros))
+      if (!isReached || this.#isFull(entry.micros)) return false
+      this.#put(entry)
+      if (this.#rows % STRIDE === 0) await this.#giveWay()
+    }
     return true
   }
 
