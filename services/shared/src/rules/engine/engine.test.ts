@@ -310,3 +310,21 @@ test('a change of measurements keeps what still fits and stops the rules that do
   assert.deepEqual(story.told().at(-1), 'too-warm r-1 pending>firing 2')
   assert.match(story.engine.counts().find(({ uid }) => uid === 'rule-2')?.message ?? '', /unknown measurement humidity/)
 })
+
+test('a rule misses nothing that leaves a window which another rule has moved', () => {
+  const recent = { need: { fn: 'avg', measurement: 'temperature', windowMs: 1000 }, over: 0 } as const
+  const story = new Story([
+    ruleDocument({ uid: 'a', name: 'mover', when: { any: [OFFLINE, recent] }, clearWhen: OFFLINE }),
+    ruleDocument({ uid: 'b', name: 'shares', when: recent, forReadings: 3 }),
+  ])
+  story.reading(0, 5)
+  const humid = { device: 'r-1', micros: (START + 1500) * 1000, digest: 99, values: { humidity: 50 } }
+  story.engine.take({ body: bodyOf([humid]), storedMs: START + 1500 })
+  story.reading(45, 5)
+  assert.deepEqual(story.told(), [
+    'mover r-1 inactive>firing 0',
+    'shares r-1 inactive>pending 0',
+    'shares r-1 pending>inactive 1.5',
+    'shares r-1 inactive>pending 45',
+  ])
+})

@@ -72,6 +72,7 @@ const offer = (shard: Shard, device: number, row: Rows): void => {
   if (lateMicros(shard) > 0) letWait(shard, device, row)
   else {
     mark(shard, device, row.micros)
+    releaseUpTo(shard, device, row.micros)
     useRow(shard, device, row)
   }
 }

@@ -93,8 +93,22 @@ test('texts, waiting rows, sketches, detectors and keys of events survive', () =
   assert.deepEqual(second.rowCounts, first.rowCounts)
 })
 
-test('a snapshot of another fleet of the same name is of no use', () => {
+test('a snapshot of another fleet of the same name is of no use, and neither is what is none', () => {
   const first = make(['r-1'], [])
+  for (const bytes of [[], [1, 2, 3], new Array(64).fill(7)])
+    assert.equal(first.restore([Uint8Array.from(bytes)]), false)
   const second = make(['r-1'], [], fleetDocument({ uid: 'fleet-2' }))
   assert.equal(second.restore(first.snapshot()), false)
+})
+
+test('what is pending goes on with the same rule and is dropped with a changed one', () => {
+  const rule = ruleDocument({ when: WARM, forMs: 60_000 })
+  const first = make(['r-1'], [rule])
+  read(first, 'r-1', 1, { temperature: 9 })
+  const pendingOf = (document: RuleDocument): number | undefined => {
+    const second = make(['r-1'], [document])
+    assert.ok(second.restore(first.snapshot()))
+    return second.counts()[0]?.pending
+  }
+  assert.deepEqual([pendingOf(rule), pendingOf({ ...rule, generation: 2 })], [1, 0])
 })

@@ -128,12 +128,18 @@ const gone = (shard: Shard, document: RuleDocument, compiled: Compiled): Rule =>
 
 const isHead = (value: unknown): value is Head => (value as Head | null)?.version === VERSION
 
+/** Undefined for bytes that are no snapshot of this version. */
 const parse = (chunks: Iterable<Uint8Array>): { head: Head; words: Float64Array } | undefined => {
   const bytes = Buffer.concat([...chunks])
+  if (bytes.length < WORD || bytes.length % WORD !== 0) return undefined
   const all = new Float64Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length))
   const length = all[0] as number
-  const head: unknown = JSON.parse(bytes.toString('utf8', WORD, WORD + length))
-  return isHead(head) ? { head, words: all.subarray(1 + Math.ceil(length / WORD)) } : undefined
+  try {
+    const head: unknown = JSON.parse(bytes.toString('utf8', WORD, WORD + length))
+    return isHead(head) ? { head, words: all.subarray(1 + Math.ceil(length / WORD)) } : undefined
+  } catch {
+    return undefined
+  }
 }
 
 /** Brings back what fits the fleet, the rules and the devices that were set before; false when the snapshot is of no use. */
