@@ -173,15 +173,10 @@ test('silence is found by the time that passed', async () => {
 })
 
 test('events are counted from their table', async () => {
-  await platform.sql(
-    `CREATE TABLE IF NOT EXISTS coldchain_events (ts TIMESTAMP, fleet SYMBOL, device SYMBOL, type SYMBOL, severity SYMBOL,
-     "user" VARCHAR, address VARCHAR, metadata VARCHAR, digest LONG) TIMESTAMP(ts) PARTITION BY DAY WAL`,
-  )
-  const row = (i: number) =>
-    `('${new Date(T0_MS + i * 1000).toISOString()}', 'reefers', 'r-1', 'login_failed', 'low', ${i})`
-  const rows = [1, 2, 3, 4].map(row).join(', ')
-  await platform.sql(`INSERT INTO coldchain_events (ts, fleet, device, type, severity, digest) VALUES ${rows}`)
-  await until(async () => (await platform.sql<{ n: number }>('SELECT count() n FROM coldchain_events'))[0]?.n === 4, {
+  const events = [1, 2, 3, 4].map((i) => ({ device: 'r-1', type: 'login_failed', ts: T0_MS + i * 1000 }))
+  await platform.call('POST', '/v1/namespaces/coldchain/fleets/reefers/events', events)
+  const stored = `SELECT count() n FROM coldchain_events WHERE type = 'login_failed'`
+  await until(async () => (await platform.sql<{ n: number }>(stored))[0]?.n === events.length, {
     what: 'the events in their table',
   })
   const { transitions, counts } = await tryOut({ when: "eventCount('login_failed', '1m') > 2" })
