@@ -196,7 +196,7 @@ test('what can not be tried is refused with the reason', async () => {
   assert.match(await first({ ...RULES.hot, devices: ['r-1', 'nobody'] }), /^400 devices: the fleet has no such device/)
   assert.match(await first({ ...RULES.hot, fleet: 'nope' }), /^404 fleet: /)
   const { key } = await platform.call<{ key: string }>('POST', '/v1/keys', {
-    ...{ name: 'elsewhere', namespaces: ['other'], verbs: ['alerts:read'] },
+    ...{ name: 'elsewhere', namespaces: ['other'], verbs: ['alert-rules:dry-run'] },
   })
   assert.equal((await send({ ...PLACE, ...RULES.hot }, key)).status, 403)
 })
@@ -217,6 +217,25 @@ test('one key tries one rule at a time, and others are served meanwhile', async 
   }
   assert.deepEqual(await statuses, [200, 429])
   assert.ok(longest < 1000, `${longest} ms`)
+})
+
+test('a dry run ends when its caller goes away', async () => {
+  const body = JSON.stringify({ ...PLACE, ...RULES.hot, from: new Date(Date.now() - 30 * 86_400_000).toISOString() })
+  const headers = { authorization: `Bearer ${admin()}`, 'content-type': 'application/json' }
+  const gone = new AbortController()
+  const options = { method: 'POST', headers, body, signal: gone.signal }
+  const left = fetch(`${platform.api.url}/v1/alert-rules/dry-run`, options).then(
+    () => 'answered',
+    () => 'left',
+  )
+  await until(async () => (await send({ ...PLACE, ...RULES.hot })).status === 429, {
+    what: 'the dry run to be under way',
+  })
+  gone.abort()
+  assert.equal(await left, 'left')
+  await until(async () => (await send({ ...PLACE, ...RULES.hot })).status === 200, {
+    ...{ what: 'the turn to be free', deadlineMs: 2_000 },
+  })
 })
 
 type Shown = { readonly device: string; readonly online?: boolean; readonly lastSeen?: string }
