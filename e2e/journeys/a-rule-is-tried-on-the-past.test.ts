@@ -103,6 +103,7 @@ type Told = { readonly device: string; readonly from: string; readonly to: strin
 
 type Result = {
   readonly cutShort?: string
+  readonly until: string
   readonly counts: Readonly<Record<string, number>>
   readonly transitions: readonly Told[]
 }
@@ -263,4 +264,23 @@ test('a device shows when it was last heard of, and without an alerter it shows 
   const alone = await platform.call<Shown & { presenceUnavailable?: string }>('GET', `${path}/r-1`)
   assert.match(alone.presenceUnavailable ?? '', /no alerter answered/)
   assert.deepEqual([alone.device, alone.online, alone.lastSeen], ['r-1', undefined, undefined])
+})
+
+test('a dry run over more rows than it reads is cut short, and says how far it came', async () => {
+  const [most, more] = [1_000_000, 50]
+  const startMs = T0_MS - 10 * 86_400_000
+  await platform.sql(
+    `INSERT INTO coldchain_reefers (ts, device, digest, temperature)
+     SELECT timestamp_sequence(to_timestamp('${new Date(startMs).toISOString()}', 'yyyy-MM-ddTHH:mm:ss.SSSz'), 10000),
+       'r-2', x, CASE WHEN x % 1000 = 0 THEN 9.0 ELSE 5.0 END FROM long_sequence(${most + more})`,
+  )
+  await untilStored(DEVICES.length * READINGS + most + more)
+  const time = { from: new Date(startMs).toISOString(), to: new Date(startMs + 86_400_000).toISOString() }
+  const result = await tryOut({ ...RULES.hot, ...time, limit: 1 })
+  assert.match(result.cutShort ?? '', /at most 1000000 rows/)
+  assert.equal(result.until, instant((startMs + most * 10) * 1000))
+  assert.deepEqual(
+    [result.counts.readings, result.counts.firing, result.counts.resolved, result.transitions.length],
+    [most, most / 1000, most / 1000 - 1, 1],
+  )
 })
