@@ -48,6 +48,31 @@ const judge = async ({ firing = 0, pending = 0, atMs = Date.now(), online = 1 }:
   }
 }
 
+test('the operator may do what it must, and read no Secret but that of its own webhook', async () => {
+  const can = (...what: string[]) =>
+    kubectl('auth', 'can-i', ...what, `--as=system:serviceaccount:${RELEASE.namespace}:${RELEASE.name}-operator`).then(
+      (answer) => answer.trim(),
+      (error: Error) => error.message.trim() || 'no',
+    )
+  assert.equal(await can('patch', 'devicefleets', '--subresource=status', '-n', 'coldchain'), 'yes')
+  const own = new Set([`create secrets in ${RELEASE.namespace}`])
+  for (const verb of ['get', 'list', 'watch', 'create', 'update', 'delete'])
+    for (const namespace of ['coldchain', RELEASE.namespace, 'kube-system']) {
+      const what = `${verb} secrets in ${namespace}`
+      assert.equal((await can(verb, 'secrets', '-n', namespace)) === 'yes', own.has(what), what)
+    }
+  assert.equal(await can('get', `secrets/${RELEASE.name}-operator-webhook`, '-n', RELEASE.namespace), 'yes')
+  for (const what of [
+    'delete devicefleets',
+    'create pods',
+    'update leases',
+    'get configmaps',
+    'create rolebindings',
+    'patch validatingwebhookconfigurations',
+  ])
+    assert.notEqual(await can(...what.split(' '), '-n', 'coldchain'), 'yes', what)
+})
+
 test('a secret that is not granted is named with the commands that grant it; with them it is read, and arrives sealed', async () => {
   const [first = '', second = ''] = SECRETS
   await kube.kubernetes.apply(rule())

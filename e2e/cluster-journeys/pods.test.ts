@@ -137,6 +137,13 @@ test('the examples become Ready', { skip }, async () => {
   await pods.node.kubectl(['wait', '--for=condition=Ready', 'alertrules', ...all])
 })
 
+test('the operators refuse a bad rule, asked through their Service', { skip }, async () => {
+  const rule = { namespace: 'coldchain', name: 'bad' }
+  const words = /The AlertRule "bad" is invalid: spec\.when: .*temprature.*did you mean temperature/
+  const refused = () => assert.rejects(apply(ruleYaml({ rule, when: 'last(temprature) > 8.0' })), words)
+  await until(() => refused().then(() => true), { what: 'a refusal', deadlineMs: 30_000, everyMs: 500 })
+})
+
 test('a device outside of the cluster publishes through a node port, and its reading is a row', { skip }, async () => {
   await using ballard = await connectStation('ballard')
   await ballard.publish({ pressure: 1016.6, temperature: 4, wind: 3.8 })
@@ -164,7 +171,7 @@ const heardOf = async (rule: string) =>
 
 test('a rule fires, once, and resolves after the alerter was replaced pod by pod', { skip }, async () => {
   const rule = { namespace: STATIONS.namespace, name: 'gale' }
-  const spec = { clearWhen: 'last(wind) < 17.0' }
+  const spec = { clearWhen: 'last(wind) < 17.0', notify: [{ alertmanager: {} }] }
   await apply(ruleYaml({ rule, fleet: STATIONS.name, when: 'last(wind) > 24.0', spec }))
   await untilReady(rule, 30, 'alertrule')
   await using shilshole = await connectStation('shilshole')

@@ -158,7 +158,8 @@ export class Shard {
 
   report(): AppliedState {
     const { uid, generation } = this.#outside.document
-    return reportOf(this.#engine, { uid, generation, faults: this.#outside.faults, missed: this.#missed })
+    const { rules, faults } = this.#outside
+    return reportOf(this.#engine, { uid, generation, rules, faults, missed: this.#missed })
   }
 
   /** Writes a checkpoint when one is due. */

@@ -117,6 +117,19 @@ export const moveTo = (shard: Shard, device: number, at: number): void => {
   shard.stamp++
 }
 
+/**
+ * Touches the memory of all windows that a row is for. With many devices it is not in the processor's cache; asked for at once, it comes
+ * in the time of one wait.
+ */
+const fetchWindows = ({ history }: Shard, device: number, row: Row): number => {
+  let sum = 0
+  for (let i = 0; i < row.count; i++) {
+    const windows = history.columns[row.columns[i] as number]?.windows
+    if (windows) for (let k = 0; k < windows.length; k++) sum += windows[k]?.fetch(device) ?? 0
+  }
+  return sum
+}
+
 const takeValues = ({ history }: Shard, device: number, row: Row, at: number): void => {
   for (let i = 0; i < row.count; i++) {
     const feed = history.columns[row.columns[i] as number]
@@ -134,6 +147,7 @@ export const useRow = (shard: Shard, device: number, row: Row): void => {
   for (let i = 0; i < row.count; i++) call(shard, byColumn[row.columns[i] as number])
   seek(shard, device, at)
   devices.release(device, row.micros, row.high, row.low)
+  shard.fetched = fetchWindows(shard, device, row)
   takeValues(shard, device, row, at)
   judgeCalled(shard, device, true)
 }

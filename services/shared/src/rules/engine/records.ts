@@ -40,3 +40,24 @@ export class Records {
     this.cells = cells
   }
 }
+
+/** One of the numbers of each record. */
+export class Field {
+  readonly #records: Records
+  readonly #place: number
+
+  constructor(records: Records, place: number) {
+    this.#records = records
+    this.#place = place
+  }
+
+  get(device: number): number {
+    const at = this.#records.at(device) + this.#place
+    return this.#records.cells[at] as number
+  }
+
+  set(device: number, value: number): void {
+    const at = this.#records.at(device) + this.#place
+    this.#records.cells[at] = value
+  }
+}
