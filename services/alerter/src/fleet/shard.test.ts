@@ -129,7 +129,7 @@ test('a rule that waits for a measurement is judged once the fleet has it', asyn
 type Step =
   | { readonly kind: 'reading'; readonly device: string; readonly temperature: number }
   | { readonly kind: 'rule'; readonly uid: string; readonly threshold: number; readonly forMs: number }
-  | { readonly kind: 'ruleGone'; readonly uid: string }
+  | { readonly kind: 'ruleGone' | 'suspend'; readonly uid: string }
   | { readonly kind: 'device' | 'deviceGone'; readonly device: string }
   | { readonly kind: 'mark' | 'tick' | 'turn' | 'crash' }
 
@@ -138,7 +138,7 @@ const uid = fc.constantFrom('rule-1', 'rule-2')
 const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 8, arbitrary: fc.record({ kind: fc.constant('reading'), device, temperature: fc.constantFrom(5, 9, 12) }) },
   fc.record({ kind: fc.constant('rule'), uid, threshold: fc.constantFrom(8, 10), forMs: fc.constantFrom(0, 200) }),
-  fc.record({ kind: fc.constant('ruleGone'), uid }),
+  fc.record({ kind: fc.constantFrom('ruleGone', 'suspend'), uid }),
   fc.record({ kind: fc.constant('device'), device }),
   fc.record({ kind: fc.constant('deviceGone'), device }),
   { weight: 4, arbitrary: fc.record({ kind: fc.constantFrom('mark', 'tick', 'turn', 'crash') }) },
@@ -162,6 +162,11 @@ const apply = async (world: World, one: Step): Promise<unknown> => {
     case 'ruleGone':
       for (const known of [...world.rules.keys()]) if (known.startsWith(one.uid)) world.removeRule(known)
       return epoch++
+    case 'suspend':
+      for (const known of [...world.rules.values()])
+        if (known.uid.startsWith(one.uid))
+          world.setRule({ ...known, suspend: !known.suspend, generation: ++generation })
+      return undefined
     case 'device':
       return world.setDevice(one.device)
     case 'deviceGone':
