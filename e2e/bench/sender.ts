@@ -62,7 +62,7 @@ const asEncoded = async (server: QuestdbServer, table: string, rows: readonly Va
   const bodies = chunks(rows, PER_BATCH).map((batch) => Buffer.from(batch.map((v) => lineOf(table, v)).join('')))
   return async () => {
     for (const request of chunks(bodies, PER_REQUEST / PER_BATCH)) {
-      const answer = await client.write(request, { table, measurements: [] })
+      const answer = await client.write(request, { table, columns: [] })
       if (answer.kind !== 'accepted') throw new Error(JSON.stringify(answer))
     }
     client[Symbol.dispose]()

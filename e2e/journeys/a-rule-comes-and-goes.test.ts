@@ -185,6 +185,21 @@ test('a document that is changed or lost is put right; an untouched rule writes 
   await until(quiet, { what: 'no more writes', deadlineMs: 60_000 })
 })
 
+test('a bad expression, or a fleet that loses what it reads, is said with its place; the last good document goes on', async () => {
+  const before = await ruleDocument(platform.admin, RULE)
+  platform.apply('rule.yaml', ruleYaml({ rule: RULE, when: 'last(temprature) > 8.0', spec: { notify: NOTIFY } }))
+  await untilSaid(
+    /^Accepted=False InvalidExpression: spec\.when: unknown measurement temprature at line 1, column 6; did you mean temperature\?$/,
+  )
+  assert.deepEqual(await ruleDocument(platform.admin, RULE), before)
+  platform.apply('rule.yaml', ruleYaml({ rule: RULE, spec: { notify: NOTIFY } }))
+  await untilSaid(/^Accepted=True/)
+  platform.apply('reefers.yaml', manifest({ measurements: { wind: 'Double' } }))
+  await untilSaid(/^Accepted=False InvalidExpression: spec\.when: unknown measurement temperature at line 1, column 6/)
+  platform.apply('reefers.yaml', manifest())
+  await untilSaid(/^Accepted=True/)
+})
+
 test('a suspended rule is told to the alerter', async () => {
   platform.apply('rule.yaml', ruleYaml({ rule: RULE, spec: { suspend: true } }))
   await untilSaid(/^Ready=False Suspended: spec\.suspend is true: the rule is not judged, and its alerts resolve$/)

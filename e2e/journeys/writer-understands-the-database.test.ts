@@ -15,7 +15,7 @@ const settings = { questdbUrl: server.url, questdbUser: server.user, questdbPass
 const client = stack.use(createQuestdb(settings))
 
 const TABLE = 'answers'
-const target = { table: TABLE, measurements: ['a', 'b', 'c', 'd', 'e', 'late'].map((name) => ({ name })) }
+const target = { table: TABLE, columns: ['ts', 'device', 'digest', 'a', 'b', 'c', 'd', 'e', 'late'] }
 const T = '1700000000000000000'
 const create = (name: string, more = '') =>
   server.sql(

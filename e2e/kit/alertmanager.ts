@@ -25,11 +25,11 @@ receivers: [{name: nobody}]
 
 /** Prometheus' Alertmanager, alone, telling nobody. It keeps no alerts over a restart. */
 export const startAlertmanager = async (
-  options: Place & { readonly port?: number } = {},
+  options: Place & { readonly host?: string; readonly port?: number } = {},
 ): Promise<AlertmanagerServer> => {
   const { directory, child: placed } = placeOf('alertmanager', options)
-  const port = options.port ?? (await freePort())
-  const url = `http://127.0.0.1:${port}`
+  const { host = '127.0.0.1', port = await freePort() } = options
+  const url = `http://${host}:${port}`
   const file = join(directory, 'alertmanager.yml')
   writeFileSync(file, CONFIG)
   const child = await startChild({
@@ -38,7 +38,7 @@ export const startAlertmanager = async (
     args: [
       `--config.file=${file}`,
       `--storage.path=${directory}`,
-      `--web.listen-address=127.0.0.1:${port}`,
+      `--web.listen-address=${host}:${port}`,
       '--cluster.listen-address=',
     ],
     ready: async () => (await fetch(`${url}/-/ready`)).ok,

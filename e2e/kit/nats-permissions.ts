@@ -12,10 +12,12 @@ type Subjects = { readonly allow: readonly string[]; readonly deny?: readonly st
 export type Permissions = {
   readonly publish: Subjects
   readonly subscribe: Subjects
-  readonly allow_responses?: boolean
+  readonly allow_responses?: boolean | { readonly max: number; readonly expires: string }
 }
 
 const INBOX = '_INBOX.>'
+/** The alerter answers a question once for each shard that it holds. */
+const MOST_SHARDS = 64
 
 /** Opening a bucket, reading and watching it. */
 const readBucket = (bucket: string): string[] => [
@@ -110,12 +112,12 @@ export const natsPermissions = (installation?: string): Readonly<Record<NatsUser
         [`KV_${keys}`, dead].flatMap(wholeStream),
       ),
       subscribe: { allow: [INBOX, `${root}ask.>`] },
-      allow_responses: true,
+      allow_responses: { max: MOST_SHARDS, expires: '10s' },
     },
     api: service([
       ...[...readBucket(pipeline), ...[devices, keys, alerts].flatMap(writeBucket)],
       ...onEach(['STREAM.INFO', 'STREAM.MSG.DELETE', 'DIRECT.GET'], [dead]),
-      ...[`${root}fleet.*.*.telemetry.*`, `${root}replay.>`],
+      ...[`${root}fleet.*.*.telemetry.*`, `${root}fleet.*.*.events`, `${root}replay.>`, `${root}ask.>`],
     ]),
   }
 }

@@ -111,7 +111,6 @@ const mosquitto: Step = {
 /** Installed and not unpacked, as Debian's looks for its templates in /usr/share. */
 const alertmanager: Step = {
   name: 'Alertmanager (Debian package)',
-  otherwise: 'its journeys are skipped',
   done: () => has('alertmanager'),
   install: () => aptInstall('prometheus-alertmanager'),
 }

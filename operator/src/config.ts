@@ -56,6 +56,11 @@ export const config = z.object({
     )
     .default('1y')
     .describe('how long the history of alerts is kept, e.g. 90d; whole months'),
+  eventsTtl: z
+    .string()
+    .regex(/^[1-9][0-9]{0,4}(d|w|y)$/, 'must be whole days, weeks or years such as 90d')
+    .default('90d')
+    .describe('how long events are kept; longer in a namespace where a fleet accepts older ones'),
   resyncMs: whole
     .min(1_000)
     .max(60_000)

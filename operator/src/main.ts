@@ -42,18 +42,11 @@ await runProcess({
       await openAdmission(context, judging)
     }
 
+    const mayWrite = () => leadership.mayWrite()
     const lead = async (): Promise<void> => {
       await leadership.won
       broker = gatedBroker(stack.use(await connectBroker(config, { log, limits: limitsOf(config) })), gate)
-      await operate(context, {
-        source,
-        secrets,
-        nats,
-        broker,
-        database,
-        check: () => [],
-        mayWrite: () => leadership.mayWrite(),
-      })
+      await operate(context, { source, secrets, nats, broker, database, check: checkRule, mayWrite })
     }
     leadership.lost.then(fail, fail)
     const leading = lead()

@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises'
 import { type Names, namesOf, type Ref } from '@fleetloom/crds/names'
 import { parseGrants } from '@fleetloom/crds/topics'
+import { durationMs } from '@fleetloom/crds/units'
 import { sealKeys } from '@fleetloom/shared/alerts/seal'
 import type { Broker } from '@fleetloom/shared/broker/broker'
 import { sessionPassword } from '@fleetloom/shared/broker/session-password'
@@ -17,6 +18,7 @@ import { rulesOf } from './alert-rule/kind.ts'
 import type { Config } from './config.ts'
 import { watchBrokerQueue } from './device-fleet/backlog.ts'
 import { DeviceIndex } from './device-fleet/device-index.ts'
+import { eventsTables } from './device-fleet/events-table.ts'
 import type { FleetDeps } from './device-fleet/facts.ts'
 import type { SecretReader } from './source/secrets.ts'
 import type { Kind, Source } from './source/source.ts'
@@ -133,6 +135,7 @@ export const resourceDeps = async (context: Context, servers: Servers, look: Loo
     names,
     grants,
     catalog: new Catalog(servers.database, names.ownershipTable),
+    events: eventsTables(durationMs(config.eventsTtl)),
     drains: new DrainWatch(nats.js, Date.now),
     appliedBucket: kv.applied,
     registry: new Registry({ kv: kv.devices, jsm: nats.jsm, bucket: names.buckets.devices }),

@@ -10,14 +10,17 @@ import {
 import { type Authority, bundleOf, isAging, newAdmissionAuthority, serverCertificates, succeeded } from './rotation.ts'
 
 export type CertificatesOptions = {
-  readonly secret: ReturnType<typeof authoritySecret>
-  readonly configuration: ReturnType<typeof webhookConfiguration>
+  readonly secret: AuthoritySecret
+  readonly configuration: Pick<Configuration, 'read' | 'trust'>
   readonly leads: () => boolean
   /** Takes the certificate to show. */
   readonly use: (pair: KeyPair) => void
   readonly log: Logger
   readonly now?: () => number
 }
+
+type AuthoritySecret = ReturnType<typeof authoritySecret>
+type Configuration = ReturnType<typeof webhookConfiguration>
 
 /** Pause between two looks: what was changed by hand is put right, and a replaced authority taken up, within it. */
 const LOOK_MS = 5_000
@@ -26,7 +29,8 @@ const SETTLE_MS = 10_000
 
 type Successor = { readonly pair: KeyPair; readonly trustedSinceMs: number | undefined }
 
-class Keeper {
+/** One look after another at the two objects. */
+export class Keeper {
   readonly #options: CertificatesOptions
   readonly #now: () => number
   readonly #certificateOf = serverCertificates()

@@ -76,13 +76,12 @@ export const webhookConfiguration = (api: KubeApi, name: string, beforeWrite: Be
   const path = `/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/${encodeURIComponent(name)}`
   return {
     read: () => orNone(api.request<WebhookConfiguration>({ method: 'GET', path })),
-    /** Makes the API server trust this bundle; nothing is written where it does. True when it did already. */
-    trust: async (have: WebhookConfiguration, bundle: string): Promise<boolean> => {
+    /** Makes the API server trust this bundle; nothing is written where it does. */
+    trust: async (have: WebhookConfiguration, bundle: string): Promise<void> => {
       const body = bundlePatch(have, Buffer.from(bundle).toString('base64'))
-      if (body.length === 0) return true
+      if (body.length === 0) return
       beforeWrite('validatingwebhookconfiguration')
       await api.request({ method: 'PATCH', path, body, contentType: JSON_PATCH })
-      return false
     },
   }
 }

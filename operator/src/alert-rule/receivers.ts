@@ -32,6 +32,9 @@ const sealsOf = (before: readonly Receiver[]): readonly Sealed[] =>
 const sealedAs = (keys: SealKeys, value: Buffer, context: string, before: readonly Sealed[]): Sealed =>
   before.find((sealed) => isSealOf(keys, sealed, value, context)) ?? seal(keys, value, context)
 
+/** Without path and query, which may hold a token. */
+const hostOf = (url: string): string => URL.parse(url)?.host ?? 'the webhook'
+
 type One = { readonly receiver: Receiver } | { readonly fault: string }
 
 const webhookOf = async (
@@ -42,7 +45,7 @@ const webhookOf = async (
 ): Promise<One> => {
   if (secretRef === undefined) return { receiver: { kind: 'webhook', url } }
   const read = await secrets({ namespace: metadata.namespace, name: secretRef.name })
-  if ('fault' in read) return { fault: `${read.fault} (until then ${new URL(url).host} hears of no alert)` }
+  if ('fault' in read) return { fault: `${read.fault} (until then ${hostOf(url)} hears of no alert)` }
   const secret = sealedAs(keys, read.value, ruleContext(metadata), before)
   return { receiver: { kind: 'webhook', url, secret } }
 }

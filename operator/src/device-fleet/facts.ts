@@ -21,13 +21,15 @@ import type { DrainWatch } from '../targets/pipeline/drained.ts'
 import type { StreamLevel } from '../targets/stream/filling.ts'
 import type { BrokerQueue } from './backlog.ts'
 import type { DeviceIndex } from './device-index.ts'
+import type { EventsTables } from './events-table.ts'
 
 export type FleetDeps = {
   readonly names: Names
   readonly grants: readonly Grant[]
-  readonly source: Pick<Source, 'refusals'>
+  readonly source: Pick<Source, 'refusals' | 'list'>
   readonly nats: Nats
   readonly catalog: Catalog
+  readonly events: EventsTables
   readonly broker: Broker
   readonly accounts: AccountList
   readonly passwordOf: SessionPassword

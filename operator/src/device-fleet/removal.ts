@@ -23,6 +23,7 @@ import { NO_GRANTS } from '../targets/pipeline/compile.ts'
 import { ownDocument } from '../targets/pipeline/documents.ts'
 import { INSTALLATION_KEY, streamWant } from '../targets/stream/shape.ts'
 import { orAbsent, streamTarget } from '../targets/stream/stream-target.ts'
+import { leaveEvents } from './events-table.ts'
 import type { FleetDeps, FleetFacts, FleetWork } from './facts.ts'
 
 type FleetRemovalStep = RemovalStep<DeviceFleetSpec, FleetFacts>
@@ -124,9 +125,11 @@ const removeStream =
   }
 
 const removeTables =
-  ({ catalog, names }: FleetDeps): Run =>
+  (deps: FleetDeps): Run =>
   async (work) => {
+    const { catalog, names } = deps
     const { metadata, spec } = work.resource
+    await leaveEvents(deps, work)
     if (spec.storage.onDelete === 'Retain') return
     const want = databaseWant(metadata, metadata.uid, spec, names)
     await converge(work, 'DatabaseReady', databaseRemoval(catalog), want)

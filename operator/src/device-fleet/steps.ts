@@ -6,7 +6,7 @@
  * a fleet no longer wants is taken from the devices before ingest is told, and what is new is granted after ingest has subscribed:
  *
  * 1. Accepted: names fit, topics are granted to the namespace and claimed.
- * 2. DatabaseReady, StreamReady: table, rollups, stream, consumer.
+ * 2. DatabaseReady, StreamReady: table, rollups, the namespace's events table, stream, consumer.
  * 3. BrokerReady: grants that are no longer wanted go; ingest's accounts may do what the new document asks of them.
  * 4. PipelineReady: the document goes out with the grants that remain; ingest reports its SUBACK; then all grants are given.
  * 5. BrokerReady: the devices' accounts follow the document. Claims that nobody needs any more are freed.
@@ -27,6 +27,7 @@ import { NO_GRANTS, narrowed, withTopicsOf } from '../targets/pipeline/compile.t
 import { differenceOf, ownDocument } from '../targets/pipeline/documents.ts'
 import { streamWant } from '../targets/stream/shape.ts'
 import { forgetProgress, streamTarget } from '../targets/stream/stream-target.ts'
+import { convergeEvents } from './events-table.ts'
 import type { FleetDeps, FleetFacts, FleetWork } from './facts.ts'
 
 export type FleetStep = Step<DeviceFleetSpec, FleetFacts>
@@ -54,14 +55,16 @@ const accepted = (deps: FleetDeps): FleetStep => ({
  * A table that is made anew is filled with what the stream still holds: the writer's consumer goes first, and the stream's step
  * makes it again from the first message. In this order a crash in between loses nothing.
  */
-const database = ({ catalog, nats, names, now }: FleetDeps): FleetStep => ({
+const database = (deps: FleetDeps): FleetStep => ({
   condition: 'DatabaseReady',
   after: ['Accepted'],
   run: async (work) => {
+    const { catalog, nats, names, now } = deps
     const { metadata, spec } = work.resource
     const beforeTable = () => forgetProgress(nats.jsm, streamWant(metadata, metadata.uid, spec, names))
     const target = databaseTarget({ catalog, now, beforeTable })
     await converge(work, 'DatabaseReady', target, databaseWant(metadata, metadata.uid, spec, names))
+    await convergeEvents(deps, work)
     return undefined
   },
 })

@@ -8,7 +8,6 @@ import { type Logger, messageOf } from '@fleetloom/shared/process/logger'
 import type { Msg, NatsConnection } from '@nats-io/nats-core'
 import type { FleetAlerter } from './fleet/fleet-alerter.ts'
 import type { Fleets } from './fleet/fleets.ts'
-import type { Shard } from './fleet/shard.ts'
 
 export type AskOptions = {
   readonly connection: NatsConnection
@@ -17,11 +16,12 @@ export type AskOptions = {
   readonly log: Logger
 }
 
-const lastSeen = ({ engine }: Shard, devices: readonly string[]): Record<string, number> =>
+/** What is known of each device; those of which nothing is are left out. */
+const knownOf = <T>(devices: readonly string[], ask: (device: string) => T | undefined): Record<string, T> =>
   Object.fromEntries(
     devices.flatMap((device) => {
-      const seenMs = engine.lastSeenMs(device)
-      return seenMs === undefined ? [] : [[device, seenMs]]
+      const known = ask(device)
+      return known === undefined ? [] : [[device, known]]
     }),
   )
 
@@ -29,11 +29,13 @@ const answersOf = (alerter: FleetAlerter, request: ReturnType<typeof askRequest.
   [...alerter.shards()].map((shard) => {
     const from = { version: '1.0', uid: alerter.uid, shard: shard.index }
     if (request.kind === 'counters') return { ...from, counters: shard.counters }
+    const { engine } = shard
     return {
       ...from,
-      online: shard.engine.online,
-      known: shard.engine.known,
-      lastSeenMs: lastSeen(shard, request.devices),
+      online: engine.online,
+      known: engine.known,
+      lastSeenMs: knownOf(request.devices, (device) => engine.lastSeenMs(device)),
+      onlineDevices: knownOf(request.devices, (device) => engine.isOnline(device)),
     }
   })
 

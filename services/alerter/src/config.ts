@@ -13,8 +13,9 @@ const isNetworks = (text: string): boolean => {
   }
 }
 
-const isHttpUrls = (text: string): boolean =>
-  text.split(',').every((url) => /^https?:\/\/[^/]/.test(url) && URL.canParse(url))
+const isHttpUrl = (text: string): boolean => /^https?:\/\/[^/]/.test(text) && URL.canParse(text)
+
+const isHttpUrls = (text: string): boolean => text.split(',').every(isHttpUrl)
 
 /** Fields of history and notifications. */
 export const outboxConfig = {
@@ -49,7 +50,7 @@ export const outboxConfig = {
   alertUrl: z
     .string()
     .max(2048)
-    .refine((text) => isHttpUrls(text), 'must be an http:// or https:// URL')
+    .refine(isHttpUrl, 'must be an http:// or https:// URL')
     .optional()
     .describe(
       "address of an alert for people (Alertmanager's generatorURL); {namespace}, {fleet}, {rule}, {device} are filled in",

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { namesOf } from '@fleetloom/crds/names'
+import { openAlertsBucket } from '@fleetloom/shared/alerts/bucket'
 import { open, readSealKeys, ruleContext } from '@fleetloom/shared/alerts/seal'
 import { sessionPassword } from '@fleetloom/shared/broker/session-password'
 import { connectNats } from '@fleetloom/shared/nats'
@@ -21,7 +22,7 @@ await runProcess({
     const { replica, httpHost, httpPort } = config
     const names = namesOf(config.installation)
     const nats = stack.use(await connectNats(`fleetloom-alerter ${replica}`, config))
-    const alerts = await nats.bucket(names.buckets.alerts)
+    const alerts = await openAlertsBucket(nats, names)
     const applied = await nats.bucket(names.buckets.applied)
     const sealKeys = await readSealKeys(config.platformKeyFile, config.platformKeyPreviousFile)
     const username = names.alerterUser

@@ -16,6 +16,7 @@ export type OutboxMetrics = {
   attemptTook(kind: ReceiverKind, seconds: number): void
   recorded(rows: number): void
   unreadable(): void
+  unrecorded(): void
 }
 
 export const createOutboxMetrics = (registry: Registry): OutboxMetrics => {
@@ -43,11 +44,17 @@ export const createOutboxMetrics = (registry: Registry): OutboxMetrics => {
     help: 'Messages of the alert stream that were no transitions.',
     registers,
   })
+  const unrecorded = new Counter({
+    name: 'fleetloom_alerter_unrecorded_alerts_total',
+    help: 'Changes that the record of what fires could not take, because its bucket is full.',
+    registers,
+  })
   return {
     notified: (receiver, result, count = 1) => notifications.inc({ receiver, result }, count),
     attemptTook: (receiver, seconds) => attempts.observe({ receiver }, seconds),
     recorded: (count) => rows.inc(count),
     unreadable: () => unreadable.inc(),
+    unrecorded: () => unrecorded.inc(),
   }
 }
 

@@ -12,6 +12,8 @@ import { type AlertParts, alertRoutes, namespaceAlertRoutes, silenceRoutes } fro
 import { deviceCaRoutes, type RevocationParts } from './certificates/routes.ts'
 import { type DeadLetterParts, deadLetterRoutes } from './dead-letters/routes.ts'
 import { type DeviceParts, deviceRoutes } from './devices/routes.ts'
+import { type DryRunParts, dryRunRoutes } from './dry-run/routes.ts'
+import { type EventParts, eventRoutes } from './events/routes.ts'
 import type { ApiEnv } from './http/env.ts'
 import { observe } from './http/observe.ts'
 import { Problem, problemResponse } from './http/problem.ts'
@@ -21,7 +23,9 @@ import type { Keys } from './keys/store.ts'
 
 export type AppParts = DeviceParts &
   DeadLetterParts &
-  AlertParts & {
+  AlertParts &
+  EventParts &
+  DryRunParts & {
     readonly revocation: RevocationParts
     readonly keys: Keys
     readonly checks: ReadyChecks
@@ -39,8 +43,10 @@ export const createApp = (parts: AppParts): Hono<ApiEnv> => {
     .route(`${FLEET}/devices`, deviceRoutes(parts))
     .route(`${FLEET}/dead-letters`, deadLetterRoutes(parts))
     .route('/alerts', alertRoutes(parts))
+    .route('/alert-rules', dryRunRoutes(parts))
     .route('/namespaces/:namespace/alerts', namespaceAlertRoutes(parts))
     .route('/namespaces/:namespace/silences', silenceRoutes(parts))
+    .route(`${FLEET}/events`, eventRoutes(parts))
   return new Hono<ApiEnv>()
     .use(observe(metrics, log))
     .get('/healthz', (c) => c.json({ alive: true }))

@@ -15,7 +15,7 @@ import { markSql, quoted } from './sql.ts'
 
 export type DatabaseTarget = Target<DatabaseWant, DatabaseHave, SqlChange>
 
-const runAll = async (db: Questdb, statements: readonly string[]): Promise<void> => {
+export const runAll = async (db: Questdb, statements: readonly string[]): Promise<void> => {
   for (const statement of statements) await db.sql(statement)
 }
 
@@ -42,6 +42,13 @@ export const changing = async (
   }
 }
 
+/** Makes a change and waits until it can be seen. */
+export const applySql = (catalog: Catalog, table: string, { sql, confirm, message }: SqlChange): Promise<void> =>
+  changing(catalog, table, async (db) => {
+    await runAll(db, sql)
+    if (confirm !== undefined) await confirmed(db, confirm, message)
+  })
+
 export type DatabaseTools = {
   readonly catalog: Catalog
   readonly now: () => number
@@ -53,12 +60,9 @@ export const databaseTarget = ({ catalog, now, beforeTable }: DatabaseTools): Da
   name: 'database',
   read: (want) => readDatabase(catalog, want, now()),
   plan: planDatabase,
-  apply: async ({ table }, { sql, confirm, message, makesTable }) => {
-    if (makesTable) await beforeTable()
-    await changing(catalog, table, async (db) => {
-      await runAll(db, sql)
-      if (confirm !== undefined) await confirmed(db, confirm, message)
-    })
+  apply: async ({ table }, change) => {
+    if (change.makesTable) await beforeTable()
+    await applySql(catalog, table, change)
   },
 })
 

@@ -2,8 +2,8 @@
 import { Stalling } from '../../loop/errors.ts'
 import { markedSql, planRollups, type SqlChange } from './rollups.ts'
 import type { DatabaseHave, DatabaseWant } from './shape.ts'
-import { BASE_COLUMNS, COLUMN_TYPES, createMarksSql, DEDUP_KEYS } from './sql.ts'
-import { createTable, planTable, type TableWant } from './table-plan.ts'
+import { BASE_COLUMNS, COLUMN_TYPES, DEDUP_KEYS } from './sql.ts'
+import { createTable, planMarks, planTable, refuseUnsafe, type TableWant } from './table-plan.ts'
 
 const tableOf = ({ table, measurements, partitionBy, ttlHours }: DatabaseWant): TableWant => ({
   table,
@@ -30,10 +30,6 @@ const refuseForeign = (have: DatabaseHave): void => {
   )
 }
 
-const refuseUnsafe = ({ unsafe }: DatabaseHave): void => {
-  if (unsafe.length > 0) throw new Stalling('Unsafe', `QuestDB must be started with ${unsafe.join(' and ')}`)
-}
-
 /** A table that an earlier fleet of this name left behind becomes this one's. */
 const adopt = (want: DatabaseWant, have: DatabaseHave): SqlChange[] => {
   const sql = markedSql(want, have, want.table)
@@ -52,18 +48,8 @@ const adopt = (want: DatabaseWant, have: DatabaseHave): SqlChange[] => {
 export const planDatabase = (want: DatabaseWant, have: DatabaseHave): readonly SqlChange[] => {
   refuseUnsafe(have)
   refuseForeign(have)
-  const marks: SqlChange[] = have.hasMarks
-    ? []
-    : [
-        {
-          reason: 'Created',
-          message: `table ${want.marksTable}`,
-          expected: true,
-          sql: [createMarksSql(want.marksTable)],
-        },
-      ]
   const table = have.table
     ? [...adopt(want, have), ...planTable(tableOf(want), have.table)]
     : [createTable(tableOf(want), markedSql(want, have, want.table))]
-  return [...marks, ...table, ...planRollups(want, have)]
+  return [...planMarks(want, have), ...table, ...planRollups(want, have)]
 }

@@ -2,6 +2,9 @@
 
 import type { DeviceFleetSpec } from '@fleetloom/crds/device-fleet'
 import { RESERVED_COLUMNS, rollupColumn } from '@fleetloom/crds/names'
+import { quoted, text } from '@fleetloom/shared/questdb/sql-text'
+
+export { quoted, text }
 
 export type MeasurementType = DeviceFleetSpec['measurements'][number]['type']
 export type Measured = { readonly name: string; readonly type: MeasurementType }
@@ -17,16 +20,6 @@ export const COLUMN_TYPES: Readonly<Record<MeasurementType, string>> = {
 /** The rows' key; see DESIGN.md section 2. */
 export const DEDUP_KEYS = RESERVED_COLUMNS
 export const BASE_COLUMNS = { ts: 'TIMESTAMP', device: 'SYMBOL', digest: 'LONG' } as const
-
-const IDENTIFIER = /^[A-Za-z0-9][A-Za-z0-9_-]{0,126}$/
-
-/** @throws RangeError for a name that no table or column of ours can have. */
-export const quoted = (name: string): string => {
-  if (!IDENTIFIER.test(name)) throw new RangeError(`${JSON.stringify(name)} can not be the name of a table or column`)
-  return `"${name}"`
-}
-
-export const text = (value: string): string => `'${value.replaceAll("'", "''")}'`
 
 export const isoMicros = (ms: number): string => `'${new Date(ms).toISOString().replace('Z', '000Z')}'`
 

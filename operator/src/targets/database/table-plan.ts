@@ -2,12 +2,26 @@
 import { Stalling } from '../../loop/errors.ts'
 import type { SqlChange } from './rollups.ts'
 import type { TableHave } from './shape.ts'
-import { columnSql, createTableSql, keysSql, quoted, type TableShape, text } from './sql.ts'
+import { columnSql, createMarksSql, createTableSql, keysSql, quoted, type TableShape, text } from './sql.ts'
 
 export type TableWant = TableShape & {
   /** What a person can do about what can't be changed. */
   readonly wayOut: { readonly partition: string; readonly column: string }
 }
+
+/** @throws Stalling when QuestDB would make tables or columns by itself. */
+export const refuseUnsafe = ({ unsafe }: { readonly unsafe: readonly string[] }): void => {
+  if (unsafe.length > 0) throw new Stalling('Unsafe', `QuestDB must be started with ${unsafe.join(' and ')}`)
+}
+
+/** The table of marks, if it is not there. */
+export const planMarks = (
+  { marksTable }: { readonly marksTable: string },
+  { hasMarks }: { readonly hasMarks: boolean },
+): SqlChange[] =>
+  hasMarks
+    ? []
+    : [{ reason: 'Created', message: `table ${marksTable}`, expected: true, sql: [createMarksSql(marksTable)] }]
 
 const refuseImmutable = (want: TableWant, have: TableHave): void => {
   const { table, wayOut } = want
@@ -63,7 +77,7 @@ const planWal = ({ table }: TableWant, { suspended }: TableHave): SqlChange[] =>
         },
       ]
 
-const planTtl = ({ table, ttl }: TableWant, have: TableHave): SqlChange[] =>
+export const planTtl = ({ table, ttl }: TableWant, have: TableHave): SqlChange[] =>
   have.ttl === ttl.length
     ? []
     : [
@@ -74,11 +88,17 @@ const planTtl = ({ table, ttl }: TableWant, have: TableHave): SqlChange[] =>
         },
       ]
 
-/** @throws Stalling for what can't be changed. */
-export const planTable = (want: TableWant, have: TableHave): SqlChange[] => {
+/** All but the TTL. @throws Stalling for what can't be changed. */
+export const planShape = (want: TableWant, have: TableHave): SqlChange[] => {
   refuseImmutable(want, have)
-  return [...planWal(want, have), ...planColumns(want, have), ...planDedup(want, have), ...planTtl(want, have)]
+  return [...planWal(want, have), ...planColumns(want, have), ...planDedup(want, have)]
 }
+
+/** @throws Stalling for what can't be changed. */
+export const planTable = (want: TableWant, have: TableHave): SqlChange[] => [
+  ...planShape(want, have),
+  ...planTtl(want, have),
+]
 
 /** The table, made after the statements that mark it as ours. */
 export const createTable = (want: TableShape, marks: readonly string[]): SqlChange => ({

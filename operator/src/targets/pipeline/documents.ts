@@ -58,6 +58,14 @@ export class Documents<D extends Document> {
     this.#held.delete(key)
   }
 
+  /** Every resource that has a document. */
+  refs(): Ref[] {
+    return [...this.#held.keys()].map((key) => {
+      const [, namespace = '', name = ''] = key.split('.')
+      return { namespace, name }
+    })
+  }
+
   /** @throws when the document is of another format. */
   read(ref: Ref): Stored<D> | undefined {
     const held = this.#held.get(this.#format.keyOf(ref))

@@ -1,5 +1,6 @@
 /** What the platform as a whole needs of NATS: the KV buckets, but for that of the api's keys, and the streams of dead letters and alerts. */
 import type { Names } from '@fleetloom/crds/names'
+import { openAlertsBucket } from '@fleetloom/shared/alerts/bucket'
 import type { Nats } from '@fleetloom/shared/nats'
 import { differences } from './plan.ts'
 import { INSTALLATION_KEY } from './shape.ts'
@@ -44,9 +45,10 @@ const ensureStream = async ({ jsm }: Nats, installation: string, want: StreamCon
   return diff.map((one) => `stream ${want.name}: ${one}`)
 }
 
-const ensureBucket = async (nats: Nats, bucket: string): Promise<string[]> => {
+const ensureBucket = async (nats: Nats, names: Names, bucket: string): Promise<string[]> => {
   if (await orAbsent(nats.jsm.streams.info(`KV_${bucket}`))) return []
-  await nats.bucket(bucket)
+  if (bucket === names.buckets.alerts) await openAlertsBucket(nats, names)
+  else await nats.bucket(bucket)
   return [`bucket ${bucket} is made`]
 }
 
@@ -55,6 +57,6 @@ const bucketsOf = ({ buckets: { keys: _, ...rest } }: Names): readonly string[] 
 
 /** What brings each about and returns what it had to change, in words. */
 export const platformWork = (nats: Nats, names: Names): (() => Promise<string[]>)[] => [
-  ...bucketsOf(names).map((bucket) => () => ensureBucket(nats, bucket)),
+  ...bucketsOf(names).map((bucket) => () => ensureBucket(nats, names, bucket)),
   ...streamsOf(names).map((stream) => () => ensureStream(nats, names.installation, stream)),
 ]

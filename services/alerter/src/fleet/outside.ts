@@ -41,6 +41,10 @@ export class Outside {
     return this.#document
   }
 
+  get rules(): Iterable<RuleDocument> {
+    return this.#rules.values()
+  }
+
   /** Why a rule can't be judged, by its UID. */
   get faults(): ReadonlyMap<string, string> {
     return this.#faults

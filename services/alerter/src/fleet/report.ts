@@ -1,3 +1,4 @@
+import type { RuleDocument } from '@fleetloom/shared/alerts/rule-document'
 import type { AppliedState } from '@fleetloom/shared/pipeline/applied'
 import type { RuleReport } from '@fleetloom/shared/pipeline/applied-document'
 import { MAX_REPORTED_RULES } from '@fleetloom/shared/pipeline/applied-document'
@@ -10,14 +11,23 @@ const MAX_FAULT = 1024
 export type Circumstances = {
   readonly uid: string
   readonly generation: number
+  /** Those that the shard was told of. */
+  readonly rules: Iterable<RuleDocument>
   /** Why a rule can't be judged, by its UID. */
   readonly faults: ReadonlyMap<string, string>
   /** Messages that the stream gave up unread. */
   readonly missed: number
 }
 
-const ruleReportOf = (counts: RuleCounts, refused: string | undefined): RuleReport => {
-  const { uid, generation, firing, pending, lastEvaluatedMicros, message } = counts
+const NEVER_JUDGED = { firing: 0, pending: 0, lastEvaluatedMicros: 0, message: undefined } as const
+
+/** A rule that is suspended or that can't be judged is reported too: it was taken notice of. */
+const ruleReportOf = (
+  { uid, generation }: RuleDocument,
+  counts: Pick<RuleCounts, keyof typeof NEVER_JUDGED> | undefined,
+  refused: string | undefined,
+): RuleReport => {
+  const { firing, pending, lastEvaluatedMicros, message } = counts ?? NEVER_JUDGED
   const fault = refused ?? message
   const evaluatedMs = Math.floor(lastEvaluatedMicros / 1000 / EVALUATED_STEP_MS) * EVALUATED_STEP_MS
   return {
@@ -27,25 +37,30 @@ const ruleReportOf = (counts: RuleCounts, refused: string | undefined): RuleRepo
   }
 }
 
+const rulesOf = (engine: Pick<ShardEngine, 'counts'>, { rules, faults }: Circumstances): RuleReport[] => {
+  const counts = new Map(engine.counts().map((one) => [one.uid, one]))
+  return [...rules]
+    .slice(0, MAX_REPORTED_RULES)
+    .map((rule) => ruleReportOf(rule, counts.get(rule.uid), faults.get(rule.uid)))
+}
+
 /** What a shard tells the operator. */
 export const reportOf = (
   engine: Pick<ShardEngine, 'counts' | 'online' | 'known'>,
-  { uid, generation, faults, missed }: Circumstances,
+  circumstances: Circumstances,
 ): AppliedState => ({
-  ...{ uid, generation },
+  uid: circumstances.uid,
+  generation: circumstances.generation,
   state: 'Evaluating',
   observed:
-    missed === 0
+    circumstances.missed === 0
       ? []
       : [
           {
             type: 'AlertsBlind',
-            message: `alert rules never saw ${missed} messages: the stream needed the room before they were read; give the alerter more CPU, or the fleet a larger stream.maxBytes`,
+            message: `alert rules never saw ${circumstances.missed} messages: the stream needed the room before they were read; give the alerter more CPU, or the fleet a larger stream.maxBytes`,
           },
         ],
   devices: { online: engine.online, known: engine.known },
-  rules: engine
-    .counts()
-    .slice(0, MAX_REPORTED_RULES)
-    .map((counts) => ruleReportOf(counts, faults.get(counts.uid))),
+  rules: rulesOf(engine, circumstances),
 })

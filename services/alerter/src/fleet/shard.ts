@@ -92,8 +92,8 @@ export class Shard {
     return this.#counting.answer()
   }
 
-  /** Devices online, and when those asked for were last heard of. */
-  get engine(): Pick<ShardEngine, 'online' | 'known' | 'lastSeenMs'> {
+  /** Devices online, and of those asked for whether they are and when they were last heard of. */
+  get engine(): Pick<ShardEngine, 'online' | 'known' | 'lastSeenMs' | 'isOnline'> {
     return this.#engine
   }
 
@@ -158,7 +158,8 @@ export class Shard {
 
   report(): AppliedState {
     const { uid, generation } = this.#outside.document
-    return reportOf(this.#engine, { uid, generation, faults: this.#outside.faults, missed: this.#missed })
+    const { rules, faults } = this.#outside
+    return reportOf(this.#engine, { uid, generation, rules, faults, missed: this.#missed })
   }
 
   /** Writes a checkpoint when one is due. */

@@ -5,7 +5,7 @@ import type { Transition } from '@fleetloom/shared/alerts/transition'
 const SYMBOLS = ['namespace', 'fleet', 'rule', 'device', 'from', 'to', 'cause', 'severity'] as const
 
 /** What the table is to have, so that a missing column counts as the operator's work and not as the row's fault. */
-export const COLUMNS = ALERT_COLUMNS.map(([name]) => ({ name }))
+export const COLUMNS = ALERT_COLUMNS.map(([name]) => name)
 
 const symbol = (text: string): string => text.replace(/[\\,= ]/g, '\\$&')
 const string = (text: string): string => `"${text.replace(/["\\]/g, '\\$&')}"`

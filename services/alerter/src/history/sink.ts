@@ -51,7 +51,7 @@ export class RowSink implements AsyncDisposable {
   async #writeAll(): Promise<void> {
     for (let failures = 0; this.#waiting.length > 0 && !this.#stop.signal.aborted; ) {
       const batch = this.#waiting.splice(0, MOST_ROWS)
-      const left = await this.#write(batch)
+      const left = await this.#write(batch, failures)
       failures = left.length === 0 ? 0 : failures + 1
       if (left.length > 0) this.#waiting = [...left, ...this.#waiting]
       if (failures > 0)
@@ -60,19 +60,18 @@ export class RowSink implements AsyncDisposable {
   }
 
   /** Writes what it can of a batch and returns the rest. Never rejects. */
-  async #write(batch: readonly Pending[]): Promise<readonly Pending[]> {
-    const { log } = this.#options
+  async #write(batch: readonly Pending[], failures: number): Promise<readonly Pending[]> {
+    const wait = (reason: string): readonly Pending[] => {
+      this.#options.log[failures === 0 ? 'warn' : 'debug']({ rows: batch.length }, `history waits: ${reason}`)
+      return batch
+    }
     try {
       const answer = await this.#post(batch)
       if (answer.kind === 'accepted') return this.#settle(batch)
-      if (answer.kind === 'unavailable') {
-        log.warn({ rows: batch.length }, `history waits: ${answer.reason}`)
-        return batch
-      }
+      if (answer.kind === 'unavailable') return wait(answer.reason)
       return await this.#isolate(batch)
     } catch (error) {
-      log.warn({ rows: batch.length }, `history waits: ${messageOf(error)}`)
-      return batch
+      return wait(messageOf(error))
     }
   }
 
@@ -96,7 +95,7 @@ export class RowSink implements AsyncDisposable {
     const { questdb, table } = this.#options
     questdb.renew()
     const bodies = batch.map(({ transition }) => Buffer.from(rowOf(table, transition)))
-    return questdb.write(bodies, { table, measurements: COLUMNS })
+    return questdb.write(bodies, { table, columns: COLUMNS })
   }
 
   #settle(batch: readonly Pending[]): [] {

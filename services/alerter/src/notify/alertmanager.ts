@@ -20,9 +20,10 @@ export type AlertmanagerOptions = AlertSettings & {
   readonly onBack: () => void
 }
 
-/** Alerts in one request, and waiting ones: beyond it the next round brings them. */
+/** Alerts in one request. */
 const MOST_SENT = 64
-const MOST_WAITING = 20_000
+/** Waiting ones: more than the bucket of the alerts holds records of. */
+const MOST_WAITING = 100_000
 
 export class Alertmanager implements AsyncDisposable {
   readonly #options: AlertmanagerOptions

@@ -2,9 +2,9 @@
  * Tells the webhooks of one partition. No receiver waits for another:
  *
  * 1. Deliveries of one alert to one receiver form a lane and follow each other; lanes know nothing of each other.
- * 2. A first attempt is made at once, if the receiver works and has a slot. If that fails, or the receiver is known not to work, or
- *    an earlier one of the lane still waits, the delivery is *parked*: a record goes into the alerts' bucket. From then on the
- *    stream need not keep it in hand, so a dead receiver fills no lane of the outbox.
+ * 2. A first attempt is made at once. If that fails or takes long, or the receiver is known not to work, or an earlier one of the
+ *    lane still waits, the delivery is *parked*: a record goes into the alerts' bucket. From then on the stream need not keep it in
+ *    hand, so a slow or dead receiver fills no lane of the outbox.
  * 3. A parked one is tried again with exponential backoff and jitter, not before the receiver asked for, and only while its circuit
  *    breaker lets somebody in, until it was taken, was refused for good, or had its last attempt. Then it becomes a dead letter.
  * 4. The next owner of the partition takes up what is parked.
@@ -20,6 +20,9 @@ import { type ReceiverState, type Receivers, receiverKey } from './receivers.ts'
 
 /** Deliveries that may wait for one receiver, per partition. */
 export const MOST_PARKED = 500
+
+/** How long a first attempt may take before the delivery is parked. */
+const IMPATIENT_MS = 1_000
 
 export type RetrySettings = {
   /** Attempts after which a delivery is given up. */
@@ -75,6 +78,7 @@ export class Deliveries implements AsyncDisposable {
     if (this.#known.has(nameOf(delivery))) return Promise.resolve()
     const { promise, resolve } = Promise.withResolvers<void>()
     delivery.settle = resolve
+    delivery.impatience = setTimeout(() => this.#parkMeanwhile(delivery), IMPATIENT_MS)
     this.#enqueue(delivery)
     return promise
   }
@@ -82,6 +86,7 @@ export class Deliveries implements AsyncDisposable {
   /** Ends the attempts under way; what is not settled comes again. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort()
+    for (const { queue } of this.#lanes.values()) for (const { impatience } of queue) clearTimeout(impatience)
     await Promise.all(Array.from(this.#lanes.values(), ({ done }) => done))
   }
 
@@ -105,6 +110,7 @@ export class Deliveries implements AsyncDisposable {
       for (let head = queue[0]; head; head = queue[0]) {
         await head.parking
         while (!head.isOver) await this.#step(head)
+        clearTimeout(head.impatience)
         queue.shift()
         this.#known.delete(nameOf(head))
       }
@@ -122,7 +128,10 @@ export class Deliveries implements AsyncDisposable {
     if (!head.isParked && !receiver.breaker.isClosed) return this.#park(head)
     if (head.isParked) await this.#wait(Math.max(head.nextMs - Date.now(), receiver.breaker.waitMs))
     const silence = await this.#persist(() => this.#options.silencedBy(head))
-    if (silence !== undefined) return this.#end(head, { kind: 'silenced', reason: silence })
+    if (silence !== undefined) {
+      await this.#calm(head)
+      return this.#end(head, { kind: 'silenced', reason: silence })
+    }
     using _ = await receiver.slots.take(1)
     this.#stop.signal.throwIfAborted()
     if (head.isParked ? receiver.breaker.enter() : receiver.breaker.isClosed) await this.#try(head, receiver)
@@ -130,6 +139,7 @@ export class Deliveries implements AsyncDisposable {
 
   async #try(head: Delivery, { breaker }: ReceiverState): Promise<void> {
     const outcome = await this.#options.attempt(head)
+    await this.#calm(head)
     head.attempts++
     breaker.note(outcome.kind !== 'retry')
     if (outcome.kind === 'sent') return this.#finish(head)
@@ -145,11 +155,29 @@ export class Deliveries implements AsyncDisposable {
     return Date.now() - firstMs > this.#options.retry.longestMs
   }
 
+  /** Its fate is about to be decided: no parking begins any more, and one under way is waited for. */
+  async #calm(delivery: Delivery): Promise<void> {
+    clearTimeout(delivery.impatience)
+    await delivery.parking
+  }
+
+  #hasRoom(delivery: Delivery): boolean {
+    return (this.#parked.get(receiverOf(delivery)) ?? 0) < MOST_PARKED
+  }
+
+  #parkMeanwhile(delivery: Delivery): void {
+    if (delivery.isParked || !this.#hasRoom(delivery)) return
+    delivery.parking = this.#record(delivery).catch(() => undefined)
+  }
+
   /** Writes or renews the record; sets the delivery aside when too many wait already. @throws when stopped */
   async #park(delivery: Delivery): Promise<void> {
-    const waiting = this.#parked.get(receiverOf(delivery)) ?? 0
-    if (!delivery.isParked && waiting >= MOST_PARKED)
-      return this.#end(delivery, { kind: 'dead', reason: `${waiting} notifications wait for the receiver already` })
+    clearTimeout(delivery.impatience)
+    if (delivery.isParked || this.#hasRoom(delivery)) return this.#record(delivery)
+    await this.#end(delivery, { kind: 'dead', reason: `${MOST_PARKED} notifications wait for the receiver already` })
+  }
+
+  async #record(delivery: Delivery): Promise<void> {
     if (!delivery.isParked) this.#count(delivery, 1)
     delivery.isParked = true
     await this.#persist(() => this.#options.park(delivery))

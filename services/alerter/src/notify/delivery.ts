@@ -1,5 +1,5 @@
 /** One transition on its way to one webhook, and the record of it while it has to wait. */
-import { parseTransition } from '@fleetloom/shared/alerts/records'
+import { parseTransition, type StoredRecord } from '@fleetloom/shared/alerts/records'
 import type { Receiver } from '@fleetloom/shared/alerts/rule-document'
 import type { Transition } from '@fleetloom/shared/alerts/transition'
 import { z } from 'zod'
@@ -20,8 +20,10 @@ export type Delivery = {
   isParked: boolean
   /** Nothing remains to be done for it. */
   isOver: boolean
-  /** Its parking, when that began while others were before it. */
+  /** Its parking, when that began while it waited for others or for an answer. */
   parking: Promise<void> | undefined
+  /** Parks it when its first attempt takes too long. */
+  impatience: NodeJS.Timeout | undefined
   /** Called once its fate can't be lost any more. */
   settle: () => void
 }
@@ -32,6 +34,8 @@ export const laneOf = ({ transition, receiver }: Delivery): string =>
 
 export const parkedRecord = z.object({
   version: z.string(),
+  /** Of the transition. */
+  id: z.string(),
   attempts: z.number().int(),
   /** ms since the epoch, as is the other. */
   nextMs: z.number(),
@@ -42,8 +46,8 @@ export const parkedRecord = z.object({
 export const parkedKey = (partition: number, { seq, index }: Pick<Delivery, 'seq' | 'index'>): string =>
   `delivery.${partition}.${seq}.${index}`
 
-export const parkedValue = ({ attempts, nextMs, firstMs }: Delivery): string =>
-  JSON.stringify({ version: '1.0', attempts, nextMs: Math.round(nextMs), firstMs })
+export const parkedValue = ({ transition: { id }, attempts, nextMs, firstMs }: Delivery): string =>
+  JSON.stringify({ version: '1.0', id, attempts, nextMs: Math.round(nextMs), firstMs })
 
 /** The webhooks that are to hear of a transition. */
 export const deliveriesOf = (transition: Transition, seq: number, nowMs: number): Delivery[] =>
@@ -57,15 +61,20 @@ const NEW = {
   isParked: false,
   isOver: false,
   parking: undefined,
+  impatience: undefined,
   settle: () => undefined,
 }
 
-/** A delivery out of its record and the message it is about; undefined when either can't be read. */
-export const parkedDelivery = (key: string, value: Uint8Array, message: Uint8Array): Delivery | undefined => {
-  const [, , seq, index] = key.split('.').map(Number)
+/** A delivery out of its record and the message it is about; undefined when either can't be read, or they do not belong together. */
+export const parkedDelivery = (
+  { key, value }: Pick<StoredRecord, 'key' | 'value'>,
+  message: Uint8Array,
+): Delivery | undefined => {
+  const [, , seq = 0, index = 0] = key.split('.').map(Number)
   const transition = parseTransition(message)
-  const receiver = transition?.notify[index ?? -1]
+  const receiver = transition?.notify[index]
   const { data } = parkedRecord.safeParse(JSON.parse(new TextDecoder().decode(value)))
-  if (!data || receiver?.kind !== 'webhook' || transition === undefined) return undefined
-  return { ...NEW, ...data, seq: seq ?? 0, index: index ?? 0, transition, receiver, isParked: true }
+  if (!transition || receiver?.kind !== 'webhook' || data?.id !== transition.id) return undefined
+  const { attempts, nextMs, firstMs } = data
+  return { ...NEW, attempts, nextMs, firstMs, seq, index, transition, receiver, isParked: true }
 }

@@ -24,16 +24,17 @@ export const topicOf = (pattern: string, device: string): string => pattern.repl
 
 export class MqttOutlet implements Outlet {
   readonly #parts: NotifyParts
-  readonly #client: MqttClient
+  readonly #settings: MqttSettings
   readonly #stop = new AbortController()
   /** The last publish of each alert. */
   readonly #lanes = new Map<string, Promise<void>>()
 
-  constructor(parts: NotifyParts, { url, username, password }: MqttSettings) {
+  #client: MqttClient | undefined
+  #fault = ''
+
+  constructor(parts: NotifyParts, settings: MqttSettings) {
     this.#parts = parts
-    const options = { protocolVersion: 5, clientId: username, username, password, reconnectPeriod: 1_000 } as const
-    this.#client = mqtt.connect(url, { ...options, reconnectOnConnackError: true, connectTimeout: 10_000 })
-    this.#client.on('error', (error) => parts.log.warn(`MQTT: ${messageOf(error)}`))
+    this.#settings = settings
   }
 
   async take({ transition, done }: Item): Promise<void> {
@@ -52,8 +53,25 @@ export class MqttOutlet implements Outlet {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort()
-    await this.#client.endAsync(true)
+    await this.#client?.endAsync(true)
     await Promise.all(this.#lanes.values())
+  }
+
+  /** Connects for the first message, and from then on again and again; each new fault is said once. */
+  #connected(): MqttClient {
+    if (this.#client) return this.#client
+    const { url, username, password } = this.#settings
+    const options = { protocolVersion: 5, clientId: username, username, password, reconnectPeriod: 1_000 } as const
+    this.#client = mqtt.connect(url, { ...options, reconnectOnConnackError: true, connectTimeout: 10_000 })
+    this.#client.on('connect', () => {
+      this.#fault = ''
+    })
+    this.#client.on('error', (error) => {
+      const fault = messageOf(error)
+      this.#parts.log[fault === this.#fault ? 'debug' : 'warn'](`the broker at ${url}: ${fault}`)
+      this.#fault = fault
+    })
+    return this.#client
   }
 
   /** Runs `work` after the earlier one of the same alert. What is stopped is not done, and comes again. */
@@ -97,7 +115,7 @@ export class MqttOutlet implements Outlet {
     const userProperties = { 'Idempotency-Key': one.id }
     const properties = { contentType: 'application/json', userProperties }
     try {
-      await this.#client.publishAsync(topic, messageOfTransition(one), { qos: 1, retain: false, properties })
+      await this.#connected().publishAsync(topic, messageOfTransition(one), { qos: 1, retain: false, properties })
       return undefined
     } catch (error) {
       return messageOf(error)

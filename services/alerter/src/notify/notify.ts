@@ -1,5 +1,6 @@
 /** What happens to the transitions of one partition: the record of what fires, then the Alertmanagers and the webhooks. */
 import type { Transition } from '@fleetloom/shared/alerts/transition'
+import { JetStreamApiError } from '@nats-io/jetstream'
 import type { ReceiverKind } from '../metrics.ts'
 import type { Item, Outlet } from '../outbox/worker.ts'
 import { noteTransition } from './alert-records.ts'
@@ -8,6 +9,9 @@ import { deliveriesOf } from './delivery.ts'
 import type { NotifyParts } from './parts.ts'
 import type { Rounds } from './rounds.ts'
 import { openDeliveries } from './webhooks.ts'
+
+/** How JetStream refuses what exceeds the bytes of a stream. */
+const MAXIMUM_BYTES = 10077
 
 /** Whether receivers hear of it: that an alert fires and that it no longer does, and not what it does before. */
 export const isNotified = ({ to }: Transition): boolean => to === 'firing' || to === 'resolved'
@@ -40,7 +44,7 @@ export class NotifyOutlet implements Outlet {
 
   async take({ transition, seq, done }: Item): Promise<void> {
     if (!isNotified(transition)) return done()
-    await noteTransition(this.#parts.kv, transition)
+    await this.#note(transition)
     await this.#tellAlertmanagers(transition)
     const deliveries = deliveriesOf(transition, seq, Date.now())
     void Promise.all(deliveries.map((one) => this.#deliveries.add(one))).then(done)
@@ -48,6 +52,20 @@ export class NotifyOutlet implements Outlet {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.#deliveries[Symbol.asyncDispose]()
+  }
+
+  /** A bucket that is full must not keep anybody from hearing: the record is left out, and said so. */
+  async #note(one: Transition): Promise<void> {
+    try {
+      await noteTransition(this.#parts.kv, one)
+    } catch (error) {
+      if (!(error instanceof JetStreamApiError && error.code === MAXIMUM_BYTES)) throw error
+      this.#parts.log.error(
+        { id: one.id, rule: one.rule },
+        'the bucket of the alerts is full: what fires is not recorded',
+      )
+      this.#parts.metrics.unrecorded()
+    }
   }
 
   /** The record is what makes it certain that they hear of it: this is only to be quick. */

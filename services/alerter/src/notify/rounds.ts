@@ -12,13 +12,16 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import {
-  allRecords,
+  allPages,
   parseTransition,
+  purgeRecord,
+  type RecordKind,
   recordFilter,
   recordKey,
   type StoredRecord,
 } from '@fleetloom/shared/alerts/records'
 import { partitionOf, type Transition } from '@fleetloom/shared/alerts/transition'
+import { backoffMs } from '@fleetloom/shared/backoff'
 import { messageOf } from '@fleetloom/shared/process/logger'
 import type { Alertmanager } from './alertmanager.ts'
 import type { NotifyParts } from './parts.ts'
@@ -26,7 +29,8 @@ import type { NotifyParts } from './parts.ts'
 /** Longer than any Alertmanager believes a firing alert by default, as in Prometheus. */
 export const RESOLVED_KEPT_MS = 15 * 60_000
 
-const MOST_NEWEST = 20_000
+/** More than the bucket of the alerts holds records of. */
+const MOST_NEWEST = 100_000
 
 type RoundsOptions = NotifyParts & {
   readonly alertmanagers: readonly Alertmanager[]
@@ -70,37 +74,50 @@ export class Rounds implements AsyncDisposable {
   }
 
   async #run(): Promise<void> {
-    while (!this.#stop.signal.aborted) {
+    for (let failures = 0; !this.#stop.signal.aborted; ) {
       this.#wake = new AbortController()
-      const pauseMs = await this.#round().then(
-        () => this.#options.resendMs,
-        (error) => {
-          this.#options.log.warn(`a round of the alerts failed: ${messageOf(error)}`)
-          return Math.min(1_000, this.#options.resendMs)
-        },
-      )
-      if (this.#stop.signal.aborted) return
-      await sleep(pauseMs, undefined, { signal: this.#wake.signal }).catch(() => undefined)
+      failures = await this.#attempt(failures)
+      const pauseMs = failures === 0 ? this.#options.resendMs : backoffMs(failures)
+      if (!this.#stop.signal.aborted)
+        await sleep(pauseMs, undefined, { signal: this.#wake.signal }).catch(() => undefined)
+    }
+  }
+
+  /** One round; returns how many failed in a row. */
+  async #attempt(failures: number): Promise<number> {
+    try {
+      await this.#round()
+      return 0
+    } catch (error) {
+      if (this.#stop.signal.aborted) return 0
+      this.#options.log[failures === 0 ? 'warn' : 'debug'](`a round of the alerts failed: ${messageOf(error)}`)
+      return failures + 1
     }
   }
 
   async #round(): Promise<void> {
     const firing = new Set<string>()
-    for await (const record of this.#records('firing')) {
+    await this.#each('firing', async (record) => {
       firing.add(alertOf(record.key))
       await this.#tellAgain(record)
-    }
-    for await (const record of this.#records('resolved')) {
-      await this.#tellAgain(record)
-      if (isOld(record)) await this.#remove(record)
-    }
-    for await (const record of this.#records('acknowledged'))
-      if (isOld(record) && !firing.has(alertOf(record.key))) await this.#remove(record)
+    })
+    await this.#each('resolved', async (record) => {
+      if (!firing.has(alertOf(record.key))) await this.#tellAgain(record)
+      if (isOld(record)) await this.#purge(record)
+    })
+    await this.#each('acknowledged', async (record) => {
+      if (isOld(record) && !firing.has(alertOf(record.key))) await this.#purge(record)
+    })
   }
 
-  #records(kind: 'firing' | 'resolved' | 'acknowledged'): AsyncGenerator<StoredRecord, void> {
+  /** Also clears away marks of what was removed. */
+  async #each(kind: RecordKind, work: (record: StoredRecord) => Promise<void>): Promise<void> {
     const { nats, names } = this.#options
-    return allRecords(nats.jsm, names.buckets.alerts, recordFilter(kind))
+    for await (const { records, removed } of allPages(nats.jsm, names.buckets.alerts, recordFilter(kind))) {
+      for (const record of records) await work(record)
+      for (const mark of removed.filter(isOld)) await this.#purge(mark)
+      this.#stop.signal.throwIfAborted()
+    }
   }
 
   async #tellAgain({ key, value }: StoredRecord): Promise<void> {
@@ -110,8 +127,9 @@ export class Rounds implements AsyncDisposable {
     if (isWanted && (await this.#options.silences.of(one)) === undefined) this.tell(one)
   }
 
-  async #remove({ key, revision }: StoredRecord): Promise<void> {
-    await this.#options.kv.delete(key, { previousSeq: revision }).catch(() => undefined)
+  #purge(record: StoredRecord): Promise<void> {
+    const { nats, names } = this.#options
+    return purgeRecord(nats.jsm, names.buckets.alerts, record)
   }
 }
 

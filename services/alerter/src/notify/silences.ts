@@ -1,5 +1,5 @@
 /** The silences of each namespace, asked for when somebody is about to be told, at most once a second. */
-import { type Silence, silenceFor, silencesDocument, silencesKey } from '@fleetloom/shared/alerts/silence'
+import { readableSilences, type Silence, silenceFor, silencesKey } from '@fleetloom/shared/alerts/silence'
 import type { Transition } from '@fleetloom/shared/alerts/transition'
 import type { KV } from '@nats-io/kv'
 
@@ -35,6 +35,6 @@ export class Silences {
   async #read(namespace: string): Promise<readonly Silence[]> {
     const entry = await this.#kv.get(silencesKey(namespace))
     if (entry?.operation !== 'PUT') return []
-    return silencesDocument.parse(entry.json()).silences
+    return readableSilences(entry.json())
   }
 }

@@ -44,16 +44,42 @@ export const outcomeOf = (status: number, retryAfter: string | undefined, nowMs:
 
 type Exchange = { readonly status: number; readonly retryAfter: string | undefined }
 
+/** Connections stay open for a while: each led to an address that was checked. */
+const KEPT = { keepAlive: true, maxFreeSockets: 8, timeout: 30_000 } as const
+const agents = { 'http:': new http.Agent(KEPT), 'https:': new https.Agent(KEPT) }
+
+/** What a receiver says beyond its status is of no interest; more than this ends the connection. */
+const MOST_ANSWER = 64 * 1024
+
+const passOver = (response: http.IncomingMessage): void => {
+  let bytes = 0
+  response.on('error', () => undefined)
+  response.on('data', (chunk: Buffer) => {
+    bytes += chunk.length
+    if (bytes > MOST_ANSWER) response.destroy()
+  })
+}
+
 const post = (url: URL, options: https.RequestOptions, body: string): Promise<Exchange> =>
   new Promise((resolve, reject) => {
-    const module = url.protocol === 'https:' ? https : http
-    const request = module.request(url, options, (response) => {
+    const request = (url.protocol === 'https:' ? https : http).request(url, options, (response) => {
       resolve({ status: response.statusCode ?? 0, retryAfter: response.headers['retry-after'] })
-      response.destroy()
+      passOver(response)
     })
-    request.on('error', reject)
+    request.on('error', (error) => reject(Object.assign(error, { wasReused: request.reusedSocket })))
     request.end(body)
   })
+
+/** A connection that was kept may have been closed by the receiver just then: that says nothing of the receiver. */
+const postKept = async (url: URL, options: https.RequestOptions, body: string): Promise<Exchange> => {
+  try {
+    const agent = url.protocol === 'https:' ? agents['https:'] : agents['http:']
+    return await post(url, { ...options, agent }, body)
+  } catch (error) {
+    if (isTimeout(error) || !(error instanceof Error && 'wasReused' in error && error.wasReused)) throw error
+    return post(url, { ...options, agent: false }, body)
+  }
+}
 
 const headersOf = (one: Transition, body: string, secret: Uint8Array | undefined, nowMs: number) => {
   const seconds = Math.floor(nowMs / 1000)
@@ -81,8 +107,8 @@ export const postWebhook = async (
     const body = messageOfTransition(one)
     const lookup: http.RequestOptions['lookup'] = (_, { all }, found) =>
       all ? found(null, [address]) : found(null, address.address, address.family)
-    const options = { method: 'POST', headers: headersOf(one, body, secret, now()), agent: false, lookup, signal }
-    const { status, retryAfter } = await post(target, options, body)
+    const options = { method: 'POST', headers: headersOf(one, body, secret, now()), lookup, signal }
+    const { status, retryAfter } = await postKept(target, options, body)
     return outcomeOf(status, retryAfter, now())
   } catch (error) {
     if (error instanceof RefusedAddress) return { kind: 'refused', reason: error.message }

@@ -88,9 +88,9 @@ export class Worker implements AsyncDisposable {
 
   async #read(): Promise<void> {
     const { nats, kv, position, openOutlet } = this.#options
-    this.#outlet ??= await openOutlet()
     const { created, seq } = await openConsumer(nats, kv, position)
-    if (created !== this.#created) this.#startOver(created)
+    if (created !== this.#created) await this.#startOver(created)
+    this.#outlet ??= await openOutlet()
     this.#taken = Math.max(this.#taken, seq)
     const consumer = await nats.js.consumers.get(position.stream, position.durable)
     this.#messages = await consumer.consume({ max_messages: READ_AHEAD, expires: IDLE_MS })
@@ -100,7 +100,9 @@ export class Worker implements AsyncDisposable {
   }
 
   /** Sequences of another stream mean nothing in this one. */
-  #startOver(created: string): void {
+  async #startOver(created: string): Promise<void> {
+    await this.#outlet?.[Symbol.asyncDispose]()
+    this.#outlet = undefined
     this.#created = created
     this.#settled.clear()
     this.#open.clear()

@@ -1,4 +1,5 @@
 import type { Names } from '@fleetloom/crds/names'
+import { openAlertsBucket } from '@fleetloom/shared/alerts/bucket'
 import type { Nats } from '@fleetloom/shared/nats'
 import type { Query } from '@fleetloom/shared/questdb/query'
 import { FiringAlerts } from './firing.ts'
@@ -10,7 +11,7 @@ type Surroundings = { readonly nats: Nats; readonly names: Names; readonly datab
 /** What the routes of alerts need. */
 export const openAlerts = async ({ nats, names, database }: Surroundings): Promise<AlertParts['alerts']> => {
   const bucket = names.buckets.alerts
-  const kv = await nats.bucket(bucket)
+  const kv = await openAlertsBucket(nats, names)
   return {
     firing: new FiringAlerts({ kv, jsm: nats.jsm, bucket }),
     silences: new SilenceStore(kv),

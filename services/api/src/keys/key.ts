@@ -14,6 +14,8 @@ export const VERBS = [
   'dead-letters:replay',
   'alerts:read',
   'alerts:write',
+  'events:read',
+  'events:write',
 ] as const
 
 export type Verb = (typeof VERBS)[number]

@@ -24,6 +24,8 @@ export const shardPresence = z.object({
   known: z.number().int().min(0),
   /** When a device of the shard was last heard of, ms since the epoch; none for one that never was. */
   lastSeenMs: z.record(z.string(), z.number()),
+  /** Whether it is online, of each device asked for that is of the shard. */
+  onlineDevices: z.record(z.string(), z.boolean()),
 })
 
 export type ShardPresence = z.infer<typeof shardPresence>

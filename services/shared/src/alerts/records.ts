@@ -7,7 +7,7 @@
  * - `acknowledged.<ns>.<rule>.<device>`: who has seen it; it holds for the alert that fires since `firingSinceMicros` and no other.
  */
 import { deviceToken } from '@fleetloom/crds/names'
-import type { JetStreamManager } from '@nats-io/jetstream'
+import type { JetStreamManager, StoredMsg } from '@nats-io/jetstream'
 import { z } from 'zod'
 import { readStored } from '../stored.ts'
 import { type Transition, transition } from './transition.ts'
@@ -57,6 +57,8 @@ export type StoredRecord = {
 
 export type RecordPage = {
   readonly records: readonly StoredRecord[]
+  /** Marks of records that were removed. */
+  readonly removed: readonly StoredRecord[]
   /** Revision from which the next page goes on; undefined at the end. */
   readonly next: number | undefined
 }
@@ -65,7 +67,7 @@ const PAGE = 256
 const PAGE_BYTES = 1024 * 1024
 const REMOVED = 'KV-Operation'
 
-/** One page of the records whose key matches `filter`, in the order of their last change. Removed ones are passed over. */
+/** One page of the records whose key matches `filter`, in the order of their last change. */
 export const readRecords = async (
   jsm: JetStreamManager,
   { bucket, filter, from = 1 }: { readonly bucket: string; readonly filter: string; readonly from?: number },
@@ -73,16 +75,17 @@ export const readRecords = async (
   const prefix = `$KV.${bucket}.`
   const page = { stream: `KV_${bucket}`, subject: `${prefix}${filter}`, from, limit: PAGE, maxBytes: PAGE_BYTES }
   const stored = await readStored(jsm, page)
+  const recordOf = ({ subject, data, seq, timestamp }: StoredMsg): StoredRecord => ({
+    key: subject.slice(prefix.length),
+    value: data,
+    revision: seq,
+    writtenMs: Date.parse(timestamp),
+  })
+  const [records, removed] = [false, true].map((isRemoved) =>
+    stored.filter(({ header }) => (header?.has(REMOVED) ?? false) === isRemoved).map(recordOf),
+  ) as [StoredRecord[], StoredRecord[]]
   const last = stored.at(-1)
-  const records = stored
-    .filter(({ header }) => !header?.has(REMOVED))
-    .map(({ subject, data, seq, timestamp }) => ({
-      key: subject.slice(prefix.length),
-      value: data,
-      revision: seq,
-      writtenMs: Date.parse(timestamp),
-    }))
-  return { records, next: last === undefined ? undefined : last.seq + 1 }
+  return { records, removed, next: last === undefined ? undefined : last.seq + 1 }
 }
 
 /** All records of a kind, page by page. */
@@ -91,10 +94,26 @@ export async function* allRecords(
   bucket: string,
   filter: string,
 ): AsyncGenerator<StoredRecord, void> {
-  let from: number | undefined = 1
-  while (from !== undefined) {
+  for await (const { records } of allPages(jsm, bucket, filter)) yield* records
+}
+
+export async function* allPages(
+  jsm: JetStreamManager,
+  bucket: string,
+  filter: string,
+): AsyncGenerator<RecordPage, void> {
+  for (let from: number | undefined = 1; from !== undefined; ) {
     const page: RecordPage = await readRecords(jsm, { bucket, filter, from })
-    yield* page.records
+    yield page
     from = page.next
   }
+}
+
+/** Removes a record, or the mark of one, without leaving a mark, unless it was written anew since `revision`. */
+export const purgeRecord = async (
+  jsm: JetStreamManager,
+  bucket: string,
+  { key, revision }: Pick<StoredRecord, 'key' | 'revision'>,
+): Promise<void> => {
+  await jsm.streams.purge(`KV_${bucket}`, { filter: `$KV.${bucket}.${key}`, seq: revision + 1 })
 }

@@ -1,6 +1,15 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { alertLabels, MAX_SILENCES, type Matcher, matcher, pruned, type Silence, silenceFor } from './silence.ts'
+import {
+  alertLabels,
+  MAX_SILENCES,
+  type Matcher,
+  matcher,
+  pruned,
+  readableSilences,
+  type Silence,
+  silenceFor,
+} from './silence.ts'
 
 const NOW = Date.parse('2026-01-01T12:00:00Z')
 const HOUR = 3_600_000
@@ -86,4 +95,11 @@ test('ended silences go after a week, and before it when there are too many', ()
       .slice(0, 2),
     ['b', 'active-1'],
   )
+})
+
+test('a silence that can not be read holds back nothing, and those beside it what they should', () => {
+  const good = silence([{ name: 'device', operator: '=', value: 'reefer-7' }])
+  const newer = { ...good, id: 'newer', matchers: [{ name: 'device', operator: '~~', value: 'x' }] }
+  assert.deepEqual(readableSilences({ version: '1.1', silences: [newer, good] }), [good])
+  assert.deepEqual(readableSilences('nonsense'), [])
 })

@@ -45,6 +45,14 @@ export type Silence = z.infer<typeof silence>
 
 export const silencesDocument = z.object({ version: z.string(), silences: z.array(silence) })
 
+const looseDocument = z.object({ silences: z.array(z.unknown()) })
+
+/** The silences of a record that can be read: one that can't holds back nothing, rather than everything. */
+export const readableSilences = (value: unknown): Silence[] => {
+  const { data } = looseDocument.safeParse(value)
+  return (data?.silences ?? []).flatMap((one) => silence.safeParse(one).data ?? [])
+}
+
 /** KV key of a namespace's silences in the alerts' bucket. */
 export const silencesKey = (namespace: string): string => `silences.${namespace}`
 

@@ -36,12 +36,12 @@ export type DeviceEvent = {
 type JsonObject = Readonly<Record<string, unknown>>
 type Rules = FleetDocument['payload']
 
-const FIELDS = ['type', 'severity', 'user', 'address', 'metadata'] as const
+const FIELDS: ReadonlySet<string> = new Set(['type', 'severity', 'user', 'address', 'metadata'])
 const DEFAULT_TIME_FIELD = 'ts'
 
 /** Field that holds the time of an event: the fleet's, unless an event has another use for that name. */
 export const eventTimeField = ({ timestampField }: Pick<Rules, 'timestampField'>): string =>
-  (FIELDS as readonly string[]).includes(timestampField) ? DEFAULT_TIME_FIELD : timestampField
+  FIELDS.has(timestampField) ? DEFAULT_TIME_FIELD : timestampField
 
 const own = (object: JsonObject, key: string): unknown =>
   Object.hasOwn(object, key) ? (object[key] ?? undefined) : undefined
@@ -64,10 +64,13 @@ const severityFault = (value: unknown): Rejection | undefined => {
   return bad('severity', `${show(value)} is none of ${EVENT_SEVERITIES.join(', ')}`)
 }
 
+/** Whether a text takes at most so many bytes in UTF-8; a unit of a text takes at most three. */
+const fits = (text: string, bytes: number): boolean => text.length * 3 <= bytes || Buffer.byteLength(text) <= bytes
+
 const textFault = (field: string, value: unknown): Rejection | undefined => {
   if (value === undefined) return undefined
   if (typeof value !== 'string') return bad(field, `${show(value)} is not a text`)
-  if (Buffer.byteLength(value) <= MAX_EVENT_TEXT_BYTES) return undefined
+  if (fits(value, MAX_EVENT_TEXT_BYTES)) return undefined
   return bad(field, `the text is longer than ${MAX_EVENT_TEXT_BYTES} bytes`)
 }
 
@@ -78,7 +81,7 @@ const metadataOf = (value: unknown): { readonly metadata?: string } | Rejection 
   if (value === undefined) return {}
   if (!isObject(value)) return bad('metadata', `${show(value)} is not an object`)
   const metadata = compact(value)
-  if (metadata !== undefined && Buffer.byteLength(metadata) <= MAX_METADATA_BYTES) return { metadata }
+  if (metadata !== undefined && fits(metadata, MAX_METADATA_BYTES)) return { metadata }
   return bad('metadata', `as compact JSON it is larger than ${MAX_METADATA_BYTES} bytes`)
 }
 
@@ -97,7 +100,9 @@ const timeIn = (
   stamp: Stamp,
 ): Pick<DeviceEvent, 'micros' | 'timed'> | Rejection => {
   if (stamp.value === undefined) return { micros: arrivalMicros, timed: false }
-  const time = timeOf({ ...rules, timestampField: eventTimeField(rules) }, arrivalMicros, stamp)
+  const timestampField = eventTimeField(rules)
+  const ofEvents = timestampField === rules.timestampField ? rules : { ...rules, timestampField }
+  const time = timeOf(ofEvents, arrivalMicros, stamp)
   return isRejection(time) ? time : { ...time, timed: true }
 }
 
@@ -114,10 +119,13 @@ export const eventOf = (
   const timeField = eventTimeField(rules)
   const time = timeIn(rules, arrivalMicros, { value: own(object, timeField), source: json.sourceIn(object) })
   if (isRejection(time)) return time
-  const [type, severity, user, address, metadata] = FIELDS.map((field) => own(object, field))
+  const type = own(object, 'type')
+  const severity = own(object, 'severity')
+  const user = own(object, 'user')
+  const address = own(object, 'address')
   const fault = typeFault(type) ?? severityFault(severity) ?? textFault('user', user) ?? textFault('address', address)
   if (fault) return fault
-  const open = metadataOf(metadata)
+  const open = metadataOf(own(object, 'metadata'))
   if (isRejection(open)) return open
   return {
     type: type as string,
@@ -126,6 +134,6 @@ export const eventOf = (
     ...(address !== undefined && { address: address as string }),
     ...open,
     ...time,
-    unknown: Object.keys(object).filter((key) => key !== timeField && !(FIELDS as readonly string[]).includes(key)),
+    unknown: Object.keys(object).filter((key) => key !== timeField && !FIELDS.has(key)),
   }
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type Answer, answerOf } from './answer.ts'
 
-const target = { table: 't1', measurements: [{ name: 'a' }, { name: 'b' }] }
+const target = { table: 't1', columns: ['ts', 'device', 'digest', 'a', 'b'] }
 const PREAMBLE = 'failed to parse line protocol:errors encountered on line(s):'
 
 /** Recorded from QuestDB 9.3.1 with creation of tables and columns off: status, words, line, and what they mean. */

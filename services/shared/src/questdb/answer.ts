@@ -9,7 +9,6 @@
  *
  * The words are those of QuestDB 9.3.1; `answer.test.ts` holds them and a journey asks the real server.
  */
-import { RESERVED_COLUMNS } from '@fleetloom/crds/names'
 import { z } from 'zod'
 
 export type Fault = {
@@ -26,8 +25,8 @@ export type Answer =
   | { readonly kind: 'row_fault' | 'suspect'; readonly fault: Fault }
   | { readonly kind: 'unavailable'; readonly reason: string }
 
-/** The table the rows are for, and the measurements it must come to have. */
-export type Target = { readonly table: string; readonly measurements: readonly { readonly name: string }[] }
+/** The table the rows are for, and the columns it must come to have. */
+export type Target = { readonly table: string; readonly columns: readonly string[] }
 
 const errorBody = z.object({ code: z.string(), message: z.string(), line: z.number().optional() })
 
@@ -46,8 +45,7 @@ const willBeRepaired = (detail: string, target: Target): boolean =>
   TABLE_FAULTS.some((pattern) => {
     const groups = pattern.exec(detail)?.groups
     if (!groups || !same(groups.table ?? '', target.table)) return false
-    const columns = [...RESERVED_COLUMNS, ...target.measurements.map(({ name }) => name)]
-    return groups.column === undefined || columns.some((column) => same(column, groups.column ?? ''))
+    return groups.column === undefined || target.columns.some((column) => same(column, groups.column ?? ''))
   })
 
 const PREAMBLE = /^failed to parse line protocol: ?errors encountered on line\(s\): ?/

@@ -26,8 +26,11 @@ const answer = z.union([
   z.object({ columns: z.array(z.object({ name: z.string() })), dataset: z.array(z.array(z.unknown())) }),
 ])
 
-/** The password is read each time: the mounted file may have changed. */
-const authorization = async ({ questdbUser, questdbPasswordFile }: QuerySettings): Promise<Record<string, string>> => {
+/** Headers that say who asks. The password is read each time: the mounted file may have changed. */
+export const authorization = async ({
+  questdbUser,
+  questdbPasswordFile,
+}: QuerySettings): Promise<Record<string, string>> => {
   if (questdbUser === undefined) return {}
   const password = questdbPasswordFile === undefined ? '' : (await readFile(questdbPasswordFile, 'utf8')).trim()
   return { authorization: `Basic ${Buffer.from(`${questdbUser}:${password}`).toString('base64')}` }

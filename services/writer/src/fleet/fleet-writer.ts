@@ -159,7 +159,7 @@ export class FleetWriter implements AsyncDisposable {
     const { nats, currentUid, write } = this.#parts
     const document = this.#document
     return {
-      write: (bodies) => write(bodies, document),
+      write,
       setAside: (letters) => publishLetters(nats.js, document, letters),
       currentUid: () => currentUid(document),
     }

@@ -154,6 +154,8 @@ test('types beyond the bound count as other, and a type that has gone quiet give
   assert.deepEqual([types.length, other, types.find(([type]) => type === 'new')], [MOST_TYPES, 11, ['new', 3]])
   const { total } = mergeCounters([restored(counters).answer()])
   assert.equal(total.count, MOST_TYPES + 13)
+  const twice = mergeCounters([counters.answer(), counters.answer()]).total
+  assert.deepEqual([twice.count, twice.other], [total.count * 2, total.other * 2])
   assert.equal(total.count, total.other + total.types.reduce((sum, { count }) => sum + count, 0))
 })
 

@@ -81,6 +81,32 @@ test('sketches of parts merge into that of the whole, and survive being written'
   )
 })
 
+test('sketches of many users merge whichever comes first', () => {
+  const names = (from: number, to: number) => Array.from({ length: to - from }, (_, n) => `u${from + n}`)
+  const [a, b] = [plain(names(0, 60_000)), plain(names(50_000, 100_000))]
+  const whole = plain(names(0, 100_000))
+  for (const parts of [
+    [a, b],
+    [b, a],
+  ]) {
+    const merged = new Uint8Array(REGISTERS)
+    for (const part of parts) mergeRegisters(merged, encodeRegisters(part))
+    assert.deepEqual(merged, whole)
+  }
+})
+
+test('users who are active again and again take no more memory', () => {
+  const sizes = [1, 1_000].map((times) => {
+    const users = new ActiveUsers()
+    for (let second = 0; second < times; second++)
+      for (let n = 0; n < 100; n++) for (const _ of [1, 2]) users.add(`u${n}`, second)
+    const out = new ByteWriter()
+    users.write(out)
+    return out.done().length
+  })
+  assert.equal(sizes[0], sizes[1])
+})
+
 test('many registers in use are written whole, few with their places', () => {
   const few = plain(['a', 'b', 'c'])
   const many = plain(Array.from({ length: 100_000 }, (_, n) => `u${n}`))

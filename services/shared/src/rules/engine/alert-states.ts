@@ -11,8 +11,8 @@
  * its changes have distinct ids: a second change waits for the next microsecond.
  */
 import type { AlertState } from '../../alerts/transition.ts'
-import { Column } from './column.ts'
 import type { Condition } from './ports.ts'
+import { Records } from './records.ts'
 
 export const STATE = { unwatched: 0, inactive: 1, pending: 2, firing: 3 } as const
 
@@ -32,44 +32,64 @@ export type Step = {
   readonly firingSince: number | undefined
 }
 
+/** A record: a cache line of 64 bytes. */
+const WHAT = 0
+/** When `when` began to hold, or when the alert began to fire. */
+const SINCE = 1
+/** While firing: since when the clear condition holds; NaN when it does not. */
+const CLEARING = 2
+const CHANGED = 3
+/** Readings in a row that `when` held for. */
+const STREAK = 4
+/** 1 where a change waits for the next instant. */
+const WAITS = 5
+const DUE = 6
+const BLANK = [STATE.unwatched, 0, Number.NaN, Number.NEGATIVE_INFINITY, 0, 0, Number.NEGATIVE_INFINITY, 0]
+
 export class AlertStates {
   limits: Limits
   /** Devices by what their alert is. */
   firing = 0
   pending = 0
-  readonly #state = new Column(STATE.unwatched)
-  /** When `when` began to hold, or when the alert began to fire. */
-  readonly #since = new Column()
-  /** While firing: since when the clear condition holds. */
-  readonly #clearing = new Column(Number.NaN)
-  readonly #changed = new Column(Number.NEGATIVE_INFINITY)
-  /** Readings in a row that `when` held for. */
-  readonly #streak = new Column()
-  /** 1 where a change waits for the next instant. */
-  readonly #waits = new Column()
+  readonly #records = new Records(BLANK)
 
   constructor(limits: Limits) {
     this.limits = limits
   }
 
   of(device: number): number {
-    return this.#state.get(device)
+    return this.#records.has(device) ? this.#get(device, WHAT) : STATE.unwatched
   }
 
   watch(device: number): void {
-    if (this.of(device) === STATE.unwatched) this.#state.set(device, STATE.inactive)
+    if (this.of(device) !== STATE.unwatched) return
+    this.#records.clear(device)
+    this.#set(device, WHAT, STATE.inactive)
+  }
+
+  /**
+   * When time alone changes something: a whole number is the instant (infinite for never), and t + ½ says no more than that it is after
+   * t, the last judgement. An instant is to be known before another rule's judgement moves the windows that both share.
+   */
+  due(device: number): number {
+    return this.#records.has(device) ? this.#get(device, DUE) : Number.NEGATIVE_INFINITY
+  }
+
+  setDue(device: number, due: number): void {
+    this.#set(device, DUE, due)
   }
 
   /** Judges a device at `now`; `isReading` when a reading of its own is why. */
   judge(device: number, now: number, isReading: boolean, { when, clear }: Conditions): Step | undefined {
     const holds = when(device)
-    if (this.#waits.get(device) !== 0) this.#waits.set(device, 0)
-    if (this.of(device) === STATE.firing) {
+    if (this.#get(device, WAITS) !== 0) this.#set(device, WAITS, 0)
+    const state = this.#get(device, WHAT)
+    if (state === STATE.firing) {
       const clears = clear ? clear(device) === true && holds !== true : holds === false
       return this.#judgeFiring(device, now, clears)
     }
     if (holds === true) return this.#judgeHolding(device, now, isReading)
-    return this.of(device) === STATE.pending ? this.#change(device, STATE.inactive, now) : undefined
+    return state === STATE.pending ? this.#change(device, STATE.inactive, now) : undefined
   }
 
   /** The first time, not before `from`, at which time alone changes the state; infinite for never. */
@@ -79,89 +99,96 @@ export class AlertStates {
 
   /** Takes the device from the rule at `now`: what fires is resolved. */
   drop(device: number, now: number): Step | undefined {
-    const at = Math.max(now, this.#changed.get(device) + 1)
+    const at = Math.max(now, this.#get(device, CHANGED) + 1)
     const step = this.of(device) === STATE.firing ? this.#change(device, STATE.inactive, at) : undefined
     this.#enter(device, STATE.unwatched)
-    for (const column of this.#columns) column.clear(device)
+    this.#records.clear(device)
     return step
   }
 
-  /** Drops what is pending: the rule is another now. */
-  dropPending(device: number): void {
+  /** Drops what is pending, and all that time alone would do: the rule is another now. */
+  renew(device: number): void {
+    if (this.of(device) === STATE.unwatched) return
     if (this.of(device) === STATE.pending) this.#enter(device, STATE.inactive)
-    this.#clearing.clear(device)
-    this.#waits.clear(device)
+    this.#set(device, CLEARING, Number.NaN)
+    this.#set(device, WAITS, 0)
+    this.#set(device, DUE, Number.NEGATIVE_INFINITY)
   }
 
   get bytes(): number {
-    return this.#columns.reduce((sum, { cells }) => sum + cells.byteLength, 0)
+    return this.#records.cells.byteLength
   }
 
   save(device: number): Float64Array {
-    return Float64Array.from(this.#columns, (column) => column.get(device))
+    return this.#records.record(device)
   }
 
   load(device: number, record: Float64Array): void {
-    if (record.length !== this.#columns.length) return
-    this.#enter(device, record[0] as number)
-    for (const [i, column] of this.#columns.entries()) column.set(device, record[i] as number)
+    if (record.length !== BLANK.length) return
+    this.#enter(device, record[WHAT] as number)
+    this.#records.record(device).set(record)
   }
 
   /** When the alert began to fire. */
   firingSince(device: number): number {
-    return this.#since.get(device)
+    return this.#get(device, SINCE)
   }
 
-  get #columns(): readonly Column[] {
-    return [this.#state, this.#since, this.#clearing, this.#changed, this.#streak, this.#waits]
+  #get(device: number, what: number): number {
+    return this.#records.cells[device * BLANK.length + what] as number
+  }
+
+  #set(device: number, what: number, value: number): void {
+    const at = this.#records.at(device) + what
+    this.#records.cells[at] = value
   }
 
   #isLong(device: number): boolean {
-    return this.#streak.get(device) >= this.limits.forReadings
+    return this.#get(device, STREAK) >= this.limits.forReadings
   }
 
   #deadline(device: number): number {
-    if (this.#waits.get(device) !== 0) return this.#changed.get(device) + 1
+    if (this.#get(device, WAITS) !== 0) return this.#get(device, CHANGED) + 1
     const state = this.of(device)
-    if (state === STATE.pending && this.#isLong(device)) return this.#since.get(device) + this.limits.forMicros
-    const clearing = this.#clearing.get(device)
+    if (state === STATE.pending && this.#isLong(device)) return this.#get(device, SINCE) + this.limits.forMicros
+    const clearing = this.#get(device, CLEARING)
     return state === STATE.firing && !Number.isNaN(clearing) ? clearing + this.limits.keepMicros : NEVER
   }
 
   #judgeHolding(device: number, now: number, isReading: boolean): Step | undefined {
     const isNew = this.of(device) === STATE.inactive
     if (isNew) {
-      this.#since.set(device, now)
-      this.#streak.set(device, 1)
-    } else if (isReading) this.#streak.set(device, this.#streak.get(device) + 1)
-    const isLong = this.#isLong(device) && now - this.#since.get(device) >= this.limits.forMicros
+      this.#set(device, SINCE, now)
+      this.#set(device, STREAK, 1)
+    } else if (isReading) this.#set(device, STREAK, this.#get(device, STREAK) + 1)
+    const isLong = this.#isLong(device) && now - this.#get(device, SINCE) >= this.limits.forMicros
     if (isLong) return this.#change(device, STATE.firing, now)
     return isNew ? this.#change(device, STATE.pending, now) : undefined
   }
 
   #judgeFiring(device: number, now: number, clears: boolean): Step | undefined {
     if (!clears) {
-      this.#clearing.set(device, Number.NaN)
+      this.#set(device, CLEARING, Number.NaN)
       return undefined
     }
-    if (Number.isNaN(this.#clearing.get(device))) this.#clearing.set(device, now)
-    if (now - this.#clearing.get(device) < this.limits.keepMicros) return undefined
+    if (Number.isNaN(this.#get(device, CLEARING))) this.#set(device, CLEARING, now)
+    if (now - this.#get(device, CLEARING) < this.limits.keepMicros) return undefined
     return this.#change(device, STATE.inactive, now)
   }
 
   #change(device: number, to: number, now: number): Step | undefined {
-    const changed = this.#changed.get(device)
+    const changed = this.#get(device, CHANGED)
     if (changed === now) {
-      this.#waits.set(device, 1)
+      this.#set(device, WAITS, 1)
       return undefined
     }
     const atMicros = Math.max(now, changed + 1)
     const from = this.of(device)
     const ends = from === STATE.firing
-    const firingSince = ends ? this.#since.get(device) : to === STATE.firing ? atMicros : undefined
-    this.#changed.set(device, atMicros)
-    this.#clearing.set(device, Number.NaN)
-    if (to === STATE.firing) this.#since.set(device, atMicros)
+    const firingSince = ends ? this.#get(device, SINCE) : to === STATE.firing ? atMicros : undefined
+    this.#set(device, CHANGED, atMicros)
+    this.#set(device, CLEARING, Number.NaN)
+    if (to === STATE.firing) this.#set(device, SINCE, atMicros)
     this.#enter(device, to)
     return { from: NAMES[from] as AlertState, to: ends ? 'resolved' : (NAMES[to] as AlertState), atMicros, firingSince }
   }
@@ -170,6 +197,6 @@ export class AlertStates {
     const was = this.of(device)
     this.firing += Number(state === STATE.firing) - Number(was === STATE.firing)
     this.pending += Number(state === STATE.pending) - Number(was === STATE.pending)
-    this.#state.set(device, state)
+    this.#set(device, WHAT, state)
   }
 }

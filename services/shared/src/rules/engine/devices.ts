@@ -1,7 +1,7 @@
 /** The devices of a shard: who they are, how far their time is, and when they were heard. All times of theirs are in µs. */
-import { Column } from './column.ts'
 import { DeviceTable } from './device-table.ts'
 import type { Labels } from './ports.ts'
+import { Field, Records } from './records.ts'
 
 const NONE = Number.NEGATIVE_INFINITY
 /** Most rows of one instant whose keys are remembered, beyond the first. */
@@ -10,19 +10,20 @@ const MOST_KEYS = 1000
 export class Devices {
   readonly table = new DeviceTable()
   readonly labels: Labels[] = []
+  readonly #records = new Records([NONE, 0, NONE, NONE, 0, 0, 0, 0, 0])
   /** Newest accepted time, and the shard's elapsed count (ms) when it was set. */
-  readonly watermark = new Column(NONE)
-  readonly markedAt = new Column()
+  readonly watermark = new Field(this.#records, 0)
+  readonly markedAt = new Field(this.#records, 1)
   /** Time of the newest row that was used, by its own stamp; and the time up to which the device was judged. */
-  readonly released = new Column(NONE)
-  readonly judged = new Column(NONE)
+  readonly released = new Field(this.#records, 2)
+  readonly judged = new Field(this.#records, 3)
   /** Where the shard's count of silence stood when any row was read. */
-  readonly heard = new Column()
+  readonly heard = new Field(this.#records, 4)
   /** JetStream time of the last message with a row, ms; 0 for never. */
-  readonly seenMs = new Column()
-  readonly online = new Column()
-  readonly #high = new Column()
-  readonly #low = new Column()
+  readonly seenMs = new Field(this.#records, 5)
+  readonly online = new Field(this.#records, 6)
+  readonly #high = new Field(this.#records, 7)
+  readonly #low = new Field(this.#records, 8)
   /** Keys at the released time beyond the first, `high, low` one after the other. */
   readonly #more = new Map<number, number[]>()
 
@@ -39,7 +40,7 @@ export class Devices {
   remove(device: number): void {
     this.table.remove(device)
     this.labels[device] = {}
-    for (const column of this.#columns) column.clear(device)
+    this.#records.clear(device)
     this.#more.delete(device)
   }
 
@@ -67,23 +68,17 @@ export class Devices {
   }
 
   get bytes(): number {
-    return this.#columns.reduce((sum, { cells }) => sum + cells.byteLength, 0)
+    return this.#records.cells.byteLength
   }
 
   save(device: number): Float64Array {
-    return Float64Array.of(...this.#columns.map((column) => column.get(device)), ...(this.#more.get(device) ?? []))
+    return Float64Array.of(...this.#records.record(device), ...(this.#more.get(device) ?? []))
   }
 
   load(device: number, record: Float64Array): void {
-    for (const [i, column] of this.#columns.entries()) column.set(device, record[i] as number)
-    const more = [...record.subarray(this.#columns.length)]
+    const { width } = this.#records
+    this.#records.record(device).set(record.subarray(0, width))
+    const more = [...record.subarray(width)]
     if (more.length > 0) this.#more.set(device, more)
-  }
-
-  get #columns(): readonly Column[] {
-    return [
-      ...[this.watermark, this.markedAt, this.released, this.judged, this.heard],
-      ...[this.seenMs, this.online, this.#high, this.#low],
-    ]
   }
 }

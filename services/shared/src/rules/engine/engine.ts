@@ -175,6 +175,13 @@ export class ShardEngine {
     return devices.seenMs.get(devices.table.findId(id)) || undefined
   }
 
+  /** Whether this device was heard within the fleet's time; undefined for one that is not known. */
+  isOnline(id: string): boolean | undefined {
+    const { devices } = this.#shard
+    const device = devices.table.findId(id)
+    return device < 0 ? undefined : devices.online.get(device) === 1
+  }
+
   /** What fires now. */
   *firing(): Generator<Firing> {
     const { rules, devices } = this.#shard
@@ -201,11 +208,7 @@ export class ShardEngine {
   /** Bytes of history and states, about. */
   get bytes(): number {
     const { history, devices, rules } = this.#shard
-    return (
-      history.bytes +
-      devices.bytes +
-      rules.reduce((sum, { states, due }) => sum + states.bytes + due.cells.byteLength, 0)
-    )
+    return history.bytes + devices.bytes + rules.reduce((sum, { states }) => sum + states.bytes, 0)
   }
 
   #open(fleet: FleetDocument): Rows {

@@ -12,7 +12,12 @@ import type { ShardClock } from './shard-clock.ts'
 import { Windows } from './windows.ts'
 
 /** What one column or one type of event feeds. */
-export type Feed = { readonly numbers: NumberPiece[]; readonly texts: LastText[]; readonly heard: Heard[] }
+export type Feed = {
+  readonly windows: Windows[]
+  readonly numbers: NumberPiece[]
+  readonly texts: LastText[]
+  readonly heard: Heard[]
+}
 
 /** What a rule reads: the reader, the pieces behind it, and for a need about silence how to judge it. */
 export type Source = {
@@ -33,7 +38,7 @@ type Options = {
 
 type WindowNeed = Extract<Need, { readonly fn: WindowFold }>
 
-const emptyFeed = (): Feed => ({ numbers: [], texts: [], heard: [] })
+const emptyFeed = (): Feed => ({ windows: [], numbers: [], texts: [], heard: [] })
 
 export class History {
   /** Feeds by column of the telemetry rows, and by type of event. */
@@ -210,6 +215,7 @@ export class History {
       if (piece instanceof LastText) feed?.texts.push(piece)
       else if (piece instanceof Heard) feed?.heard.push(piece)
       else feed?.numbers.push(piece as NumberPiece)
+      if (piece instanceof Windows) feed?.windows.push(piece)
     }
     this.columns = this.#measurements.map((column) => columns.get(`${column.name}:${column.type}`) as Feed)
   }

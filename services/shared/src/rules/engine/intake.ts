@@ -36,8 +36,8 @@ export const mark = (shard: Shard, device: number, micros: number): void => {
   const { devices, clock, rules } = shard
   const watermark = devices.watermark.get(device)
   if (watermark === NONE) {
-    devices.judged.clear(device)
-    for (const rule of rules) rule.due.clear(device)
+    devices.judged.set(device, NONE)
+    for (const rule of rules) if (rule.watches(device)) rule.states.setDue(device, NONE)
   } else devices.judged.set(device, reached(shard, device))
   if (micros <= watermark) return
   devices.watermark.set(device, micros)
@@ -72,6 +72,7 @@ const offer = (shard: Shard, device: number, row: Rows): void => {
   if (lateMicros(shard) > 0) letWait(shard, device, row)
   else {
     mark(shard, device, row.micros)
+    releaseUpTo(shard, device, row.micros)
     useRow(shard, device, row)
   }
 }

@@ -1,6 +1,6 @@
 /**
  * Pieces of history: what is kept of one measurement, or of one type of event, for the devices that a rule watches. Rules that need
- * the same share one piece. `take` is told of a reading at the engine's moment; readers answer for that moment.
+ * the same share one piece. `add` is told of a reading at the engine's moment; readers answer for that moment.
  */
 import { Column } from './column.ts'
 import type { WindowClock } from './moment.ts'

@@ -1,4 +1,4 @@
-/** When a device is to be looked at next, should no row come from it. */
+/** When a device is to be looked at next, should no row come from it. Looking too early costs a look and changes nothing. */
 import type { Silence } from './history.ts'
 import type { Rule } from './rule.ts'
 import { lateMicros, SETTLE_MICROS, type Shard } from './shard.ts'
@@ -31,25 +31,25 @@ const silenceDue = ({ clock, bySilence, history }: Shard, device: number): numbe
   return clock.elapsed + least
 }
 
-/** Sets exactly when the device is to be looked at. */
-export const plan = (shard: Shard, device: number): void => {
-  let due = shard.waiting.oldest(device)
-  for (const rule of shard.rules) {
-    if (!rule.watches(device)) continue
-    const next = rule.next(device)
-    if (next < due) due = next
-  }
-  shard.wheel.set(device, Math.min(elapsedAt(shard, device, due), silenceDue(shard, device)))
-}
-
-/** Sets, after a row, a time not later than that: each row would be too often for the exact one. */
-export const planLoosely = (shard: Shard, device: number): void => {
-  const { rules, wheel, clock } = shard
-  let due = shard.waiting.oldest(device)
+/** The least that is known of when time alone changes something: no rule waits for an earlier instant. */
+const earliest = ({ rules, waiting }: Shard, device: number): number => {
+  let due = waiting.oldest(device)
   for (let i = 0; i < rules.length; i++) {
     const rule = rules[i] as Rule
-    const at = rule.due.get(device)
+    const at = rule.due(device)
     if (at < due && rule.watches(device)) due = at
   }
-  wheel.lower(device, Math.min(clock.elapsed + shard.silenceMs, elapsedAt(shard, device, due)))
+  return due
+}
+
+/** Sets when a device that was looked at is to be looked at again. */
+export const plan = (shard: Shard, device: number): void => {
+  const due = elapsedAt(shard, device, earliest(shard, device))
+  shard.wheel.set(device, Math.min(due, silenceDue(shard, device)))
+}
+
+/** Sets, after a row, a time not later than that. */
+export const planLoosely = (shard: Shard, device: number): void => {
+  const due = elapsedAt(shard, device, earliest(shard, device))
+  shard.wheel.lower(device, Math.min(due, shard.clock.elapsed + shard.silenceMs))
 }

@@ -31,7 +31,6 @@ export const drop = (shard: Shard, rule: Rule, device: number, cause: AlertCause
   seek(shard, device, timeOf(shard, device))
   const step = rule.states.drop(device, shard.moment.micros)
   if (step) emit(shard, rule, device, { step, cause })
-  rule.due.clear(device)
   for (const piece of rule.bound.pieces) {
     const isUsed = shard.rules.some(
       (other) => other !== rule && other.watches(device) && other.bound.pieces.includes(piece),
@@ -75,7 +74,7 @@ const tidy = (shard: Shard): void => {
 const install = (shard: Shard, rule: Rule, former: Rule | undefined): void => {
   shard.rules = [...shard.rules.filter((other) => other !== former), rule]
   for (const device of shard.devices.table.all()) {
-    rule.states.dropPending(device)
+    rule.states.renew(device)
     match(shard, rule, device)
   }
   tidy(shard)

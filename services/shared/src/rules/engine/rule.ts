@@ -3,7 +3,6 @@ import type { RuleDocument } from '../../alerts/rule-document.ts'
 import type { Measurement } from '../../pipeline/fleet-document.ts'
 import type { Need, Reader } from '../need.ts'
 import { AlertStates, type Conditions, STATE } from './alert-states.ts'
-import { Column } from './column.ts'
 import type { History, Silence, Source } from './history.ts'
 import type { Piece } from './pieces.ts'
 import type { DeviceScope, Expression, Ports } from './ports.ts'
@@ -96,11 +95,6 @@ export class Rule {
   readonly document: RuleDocument
   readonly states: AlertStates
   readonly bound: Bound
-  /**
-   * When time alone changes something: a whole number is the instant (infinite for never), and t + ½ says no more than that it is after
-   * t, the last judgement. An instant is to be known before another rule's judgement moves the windows that both share.
-   */
-  readonly due = new Column(Number.NEGATIVE_INFINITY)
   readonly health: Health = { faults: 0, inRow: 0, slowInRow: 0, message: undefined, isStopped: false }
   /** Time of the last judgement of any device. */
   lastEvaluatedMicros = 0
@@ -125,12 +119,17 @@ export class Rule {
     return this.states.of(device) !== STATE.unwatched
   }
 
+  /** What is known of when time alone changes something: see `AlertStates.due`. */
+  due(device: number): number {
+    return this.states.due(device)
+  }
+
   /** Finds out when time alone changes something, and keeps it as `due`. */
   next(device: number): number {
-    const known = this.due.get(device)
+    const known = this.states.due(device)
     if (Number.isInteger(known) || known === Number.POSITIVE_INFINITY) return known
     const next = this.health.isStopped ? Number.POSITIVE_INFINITY : this.#next(device, Math.ceil(known))
-    this.due.set(device, next)
+    this.states.setDue(device, next)
     return next
   }
 

@@ -59,6 +59,8 @@ export type Shard = {
   online: number
   /** Number of rows used, by which rules tell whether they were judged for it. */
   stamp: number
+  /** What was touched ahead of its use, kept so that it is not optimised away. */
+  fetched: number
 }
 
 export const lateMicros = ({ fleet }: Shard): number => fleet.payload.allowedLatenessMs * 1000
@@ -81,6 +83,7 @@ export const makeShard = (ports: Ports, fleet: FleetDocument): Shard => {
     silenceMs: fleet.offlineAfterMs,
     online: 0,
     stamp: 0,
+    fetched: 0,
   }
   return shard
 }

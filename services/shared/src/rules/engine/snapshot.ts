@@ -88,7 +88,7 @@ const partsOf = ({ devices, history, rules }: Shard): readonly Part[] => [
   ...[...history.pieces.values()].map((piece) => ({ has: piece.isWatched.bind(piece), save: piece.save.bind(piece) })),
   ...rules.map((rule) => ({
     has: (device: number) => rule.watches(device),
-    save: (device: number) => Float64Array.of(rule.due.get(device), ...rule.states.save(device)),
+    save: (device: number) => rule.states.save(device),
   })),
 ]
 
@@ -111,13 +111,12 @@ export const takeSnapshot = (shard: Shard, recent: RecentKeys): Uint8Array[] => 
 type Load = (device: number, record: Float64Array) => void
 
 const loadRule =
-  (shard: Shard, rule: Rule, isSame: boolean): Load =>
+  (shard: Shard, rule: Rule, { isSame, removed }: { isSame: boolean; removed: ReadonlySet<string> }): Load =>
   (device, record) => {
-    const isMatch = rule.watches(device)
-    rule.states.load(device, record.subarray(1))
+    const isMatch = rule.watches(device) || removed.has(shard.devices.id(device))
+    rule.states.load(device, record)
     if (!isMatch) drop(shard, rule, device, 'rule-changed')
-    else if (isSame) rule.due.set(device, record[0] as number)
-    else rule.states.dropPending(device)
+    else if (!isSame) rule.states.renew(device)
   }
 
 /** A rule that is gone is put in once more, so that its alerts are resolved. */
@@ -129,12 +128,18 @@ const gone = (shard: Shard, document: RuleDocument, compiled: Compiled): Rule =>
 
 const isHead = (value: unknown): value is Head => (value as Head | null)?.version === VERSION
 
+/** Undefined for bytes that are no snapshot of this version. */
 const parse = (chunks: Iterable<Uint8Array>): { head: Head; words: Float64Array } | undefined => {
   const bytes = Buffer.concat([...chunks])
+  if (bytes.length < WORD || bytes.length % WORD !== 0) return undefined
   const all = new Float64Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length))
   const length = all[0] as number
-  const head: unknown = JSON.parse(bytes.toString('utf8', WORD, WORD + length))
-  return isHead(head) ? { head, words: all.subarray(1 + Math.ceil(length / WORD)) } : undefined
+  try {
+    const head: unknown = JSON.parse(bytes.toString('utf8', WORD, WORD + length))
+    return isHead(head) ? { head, words: all.subarray(1 + Math.ceil(length / WORD)) } : undefined
+  } catch {
+    return undefined
+  }
 }
 
 /** Brings back what fits the fleet, the rules and the devices that were set before; false when the snapshot is of no use. */
@@ -146,7 +151,7 @@ export const loadSnapshot = (shard: Shard, recent: RecentKeys, chunks: Iterable<
   clock.load(head.clock)
   recent.load(head.recent)
   Object.assign(shard.counts, head.counts)
-  const removed = head.devices.filter((id): id is string => id !== null && devices.table.findId(id) < 0)
+  const removed = new Set(head.devices.filter((id): id is string => id !== null && devices.table.findId(id) < 0))
   for (const id of removed) devices.add(id, {})
   const places = head.devices.map((id) => (id === null ? -1 : devices.table.findId(id)))
   const former: Rule[] = []
@@ -158,7 +163,7 @@ export const loadSnapshot = (shard: Shard, recent: RecentKeys, chunks: Iterable<
       if (rule) rule.lastEvaluatedMicros = lastEvaluatedMicros
       else former.push(gone(shard, document, UNJUDGED))
       const isSame = rule?.document.generation === document.generation
-      return loadRule(shard, rule ?? (former.at(-1) as Rule), isSame)
+      return loadRule(shard, rule ?? (former.at(-1) as Rule), { isSame, removed })
     }),
   ]
   readRecords(words, places, loads)
@@ -182,7 +187,7 @@ const readRecords = (words: Float64Array, places: readonly number[], loads: read
 }
 
 /** Counts who is online, lets go of the devices that were removed meanwhile, and looks at the others at the next mark. */
-const settleDevices = (shard: Shard, removed: readonly string[]): void => {
+const settleDevices = (shard: Shard, removed: ReadonlySet<string>): void => {
   const { devices, wheel } = shard
   const all = [...devices.table.all()]
   shard.online = all.filter((device) => devices.online.get(device) === 1).length

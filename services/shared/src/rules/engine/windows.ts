@@ -58,6 +58,15 @@ export class Windows {
     return this.#slots.of(device) >= 0
   }
 
+  /** Asks for the memory that `add` and `lanes` will read, so that the waits for several windows overlap. */
+  fetch(device: number): number {
+    const slot = this.#slots.of(device)
+    if (slot < 0) return 0
+    const page = this.#pages[slot >> PAGE_BITS] as Float64Array
+    const at = (slot & (PAGE_RECORDS - 1)) * this.#stride
+    return (page[at] as number) + (page[at + this.#ring + this.#clock.slot * this.#fold.lanes] as number)
+  }
+
   /** Takes a reading at the moment of the clock, which is `micros`. */
   add(device: number, value: number, micros: number): void {
     if (!this.#open(device)) return

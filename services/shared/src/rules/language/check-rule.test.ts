@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { checkRule } from './check-rule.ts'
-import { SCHEMA } from './testing.ts'
+import { SCHEMA } from './testing/fleet.ts'
 
 const RULE = {
   when: "avg(temperature, '1m') > 8.0 && last(door) == 'closed'",

@@ -5,7 +5,7 @@ import { test } from 'node:test'
 import { compileExpression } from './expression.ts'
 import { FUNCTION_NAMES } from './functions.ts'
 import { METHOD_NAMES } from './methods.ts'
-import { SCHEMA } from './testing.ts'
+import { SCHEMA } from './testing/fleet.ts'
 
 const PAGE = readFileSync(join(import.meta.dirname, '../../../../../docs/rules.md'), 'utf8')
 

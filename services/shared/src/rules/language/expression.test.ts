@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Value } from '../need.ts'
 import { checkExpression, compileExpression, type Expression } from './expression.ts'
-import { DEVICES, judge, SCHEMA } from './testing.ts'
+import { DEVICES, judge, SCHEMA } from './testing/fleet.ts'
 
 const compiled = (text: string): Expression => {
   const result = compileExpression(text, SCHEMA)

@@ -1,12 +1,16 @@
-/** From a rule's spec to the document that the alerter follows. Pure: the same spec and receivers give the same bytes. */
+/** From a rule's spec to the document that the alerter follows, and that a dry run judges by. Pure: the same spec and receivers give the same bytes. */
 import type { AlertRuleSpec } from '@fleetloom/crds/alert-rule'
 import type { Names } from '@fleetloom/crds/names'
 import { durationMs } from '@fleetloom/crds/units'
-import type { Receiver, RuleDocument } from '@fleetloom/shared/alerts/rule-document'
-import type { Resource } from '../../source/source.ts'
+import type { Receiver, RuleDocument } from './rule-document.ts'
+
+export type RuleToCompile = {
+  readonly metadata: Pick<RuleDocument, 'namespace' | 'name' | 'uid' | 'generation'>
+  readonly spec: Omit<AlertRuleSpec, 'notify'>
+}
 
 export const compileRule = (
-  { metadata, spec }: Resource<AlertRuleSpec>,
+  { metadata, spec }: RuleToCompile,
   notify: readonly Receiver[],
   { installation }: Pick<Names, 'installation'>,
 ): RuleDocument => ({

@@ -1,6 +1,6 @@
 /** What the tests of the language share: a fleet's schema, devices, and readers that answer from a table. */
-import type { Need, Value } from '../need.ts'
-import type { DeviceScope, Expression, Schema } from './expression.ts'
+import type { Need, Value } from '../../need.ts'
+import type { DeviceScope, Expression, Schema } from '../expression.ts'
 
 export const SCHEMA: Schema = [
   { name: 'temperature', type: 'Double' },

@@ -1,0 +1,49 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { ruleDocument } from './testing/builders.ts'
+import { START, Story, WARM } from './testing/story.ts'
+
+test('events are counted in windows, once, by fleet, shard and type, and wake their rules', () => {
+  const burst = { need: { fn: 'eventCount', type: 'login_failed', windowMs: 60_000 }, over: 2 } as const
+  const story = new Story([ruleDocument({ when: burst })])
+  story.mark(0)
+  const login = (digest: number, second: number) => ({ device: 'r-1', type: 'login_failed', digest, second })
+  story.events([login(1, 1), login(2, 2), { ...login(9, 2), type: 'login' }, { ...login(8, 2), fleet: 'vans' }], 3)
+  story.events([login(2, 2), login(1, 1)], 4)
+  assert.deepEqual([story.told(), story.engine.rowCounts.repeated], [[], 2])
+  story.events([login(3, 5)], 5)
+  assert.deepEqual(story.told(), ['too-warm r-1 inactive>firing 5'])
+  story.marks(1, 80)
+  assert.deepEqual(story.told(), ['too-warm r-1 firing>resolved 61'], 'the first event has left')
+})
+
+test('an event neither makes readings late nor is it lost behind them', () => {
+  const both = { all: [{ need: { fn: 'eventCount', type: 'door', windowMs: 60_000 }, over: 0 }, WARM] } as const
+  const story = new Story([ruleDocument({ when: both })])
+  story.reading(10, 9)
+  story.events([{ device: 'r-1', type: 'door', digest: 1, second: 12 }], 12)
+  assert.deepEqual(story.told(), ['too-warm r-1 inactive>firing 10'])
+  story.reading(11, 9)
+  assert.equal(story.engine.rowCounts.late, 0)
+  story.events([{ device: 'r-1', type: 'door', digest: 2, second: -80 }], 13)
+  assert.equal(story.engine.rowCounts.late, 1)
+})
+
+test('the anomaly of readings and of rates of events comes from the detector', () => {
+  const odd = { need: { fn: 'anomaly', measurement: 'temperature' }, over: 0.5 } as const
+  const rush = { need: { fn: 'eventAnomaly', type: 'door' }, over: 0.4 } as const
+  const story = new Story([
+    ruleDocument({ uid: 'a', name: 'odd', when: odd }),
+    ruleDocument({ uid: 'b', name: 'rush', when: rush }),
+  ])
+  story.mark(0)
+  for (const [second, value] of [4, 4, 4.5, 12].entries()) story.reading(second, value)
+  assert.deepEqual(story.told(), ['odd r-1 inactive>firing 3'])
+  story.events(
+    Array.from({ length: 6 }, (_, i) => ({ device: 'r-1', type: 'door', digest: i, second: 4 })),
+    4,
+  )
+  story.marks(1, 100)
+  const minute = Math.ceil(START / 60_000) * 60 - START / 1000
+  assert.deepEqual(story.told(), [`rush r-1 inactive>firing ${minute}`])
+})
