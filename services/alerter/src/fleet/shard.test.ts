@@ -112,18 +112,23 @@ test('a fleet that is gone resolves what fires once, and takes its checkpoint al
 test('a rule that waits for a measurement is judged once the fleet has it', async () => {
   const world = await started()
   world.setRule(ruleDocument({ uid: 'rule-2', when: 'last(humidity) > 1.0' }))
-  const faults = () => world.shard.report().rules?.flatMap(({ fault }) => fault ?? [])
-  assert.equal(
-    world.shard.report().rules?.some(({ uid }) => uid === 'rule-2'),
-    false,
-  )
+  const fault = () => world.shard.report().rules?.find(({ uid }) => uid === 'rule-2')?.fault
+  assert.match(fault() ?? '', /humidity/)
   const measurements = [...fleetDocument().measurements, { name: 'humidity', type: 'Double' as const }]
   world.shard.setFleet(fleetDocument({ measurements, generation: 2 }))
-  assert.deepEqual(faults(), [])
-  assert.equal(
-    world.shard.report().rules?.some(({ uid }) => uid === 'rule-2'),
-    true,
-  )
+  assert.equal(fault(), undefined)
+})
+
+test('a rule that is suspended and judged again at once fires once more', async () => {
+  const world = await started()
+  world.setRule(ruleDocument({ uid: 'rule-2' }))
+  await world.message({ device: 'a', temperature: 9 })
+  for (const suspend of [true, false]) world.setRule(ruleDocument({ suspend, generation: suspend ? 2 : 3 }))
+  await world.message({ device: 'a', temperature: 5 })
+  await world.settle()
+  const once = ['firing', 'resolved by condition']
+  assert.deepEqual(storyOf(world, 'rule-1', 'a'), ['firing', 'resolved by rule-changed', ...once])
+  assert.deepEqual(storyOf(world, 'rule-2', 'a'), once)
 })
 
 type Step =
