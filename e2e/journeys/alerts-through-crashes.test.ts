@@ -21,16 +21,20 @@ import {
 const FULL = process.env.FLEETLOOM_FULL === '1'
 const DEVICES = 20
 const PER_DEVICE = FULL ? 50 : 10
+const ROUNDS = FULL ? 5 : 1
 /** Pause between two readings of a device. */
 const STEP_MS = 1_000
 const HOT = 'last(temperature) > 8.0'
 
 type Expected = Pick<AlertRow, 'device' | 'to' | 'value' | 'ms'>
 
-/** Sends readings that cross the threshold each time, some that change nothing between them, and tells what must come of it. */
-const cross = async (sender: Sender): Promise<Expected[]> => {
+/**
+ * Sends readings that cross the threshold each time, and some between them that change nothing, as long as the trouble lasts at least.
+ * Gives what must come of it.
+ */
+const cross = async (sender: Sender, isOver: () => boolean): Promise<Expected[]> => {
   const expected: Expected[] = []
-  for (let i = 0; i < PER_DEVICE; i++) {
+  for (let i = 0; i < PER_DEVICE || !isOver() || i % 2 === 1; i++) {
     const isHot = i % 2 === 0
     const value = isHot ? 9 + i / 100 : 5 + i / 100
     expected.push({ device: sender.device, to: isHot ? 'firing' : 'resolved', value, ms: await sender.send(value) })
@@ -69,19 +73,16 @@ const untilHeard = (under: AlertingUnderTest, rule: string, hook: WebhookReceive
 const sendersOf = (under: AlertingUnderTest): Promise<Sender[]> =>
   Promise.all(Array.from({ length: DEVICES }, (_, i) => under.sender(`d-${i}`)))
 
-/** Runs `trouble` again and again while the devices send; gives what must have come of their readings. */
-const crossDuring = async (
-  under: AlertingUnderTest,
-  trouble: (signal: AbortSignal) => Promise<void>,
-): Promise<Expected[]> => {
+/** Devices send while `trouble` goes on; gives what must have come of their readings. */
+const crossDuring = async (under: AlertingUnderTest, trouble: () => Promise<void>): Promise<Expected[]> => {
   await using stack = new AsyncDisposableStack()
   const senders = await sendersOf(under)
   for (const sender of senders) stack.use(sender)
-  const done = new AbortController()
-  const troubles = trouble(done.signal)
-  const expected = await Promise.all(senders.map(cross))
-  done.abort()
-  await troubles
+  let isOver = false
+  const troubles = trouble().finally(() => {
+    isOver = true
+  })
+  const [expected] = await Promise.all([Promise.all(senders.map((sender) => cross(sender, () => isOver))), troubles])
   return expected.flat()
 }
 
@@ -111,10 +112,9 @@ test('alerter, NATS and Alertmanager are killed at random: each crossing is reco
     notify: [{ webhook: { url: hook.url } }],
   })
   const { alerter, nats } = under.platform
-  const expected = await crossDuring(under, async (signal) => {
-    for (const victim of [alerter, nats, alertmanager, alerter, nats]) await kill(victim)
-    const victims = [alerter, nats, alertmanager]
-    while (!signal.aborted) await kill(victims[Math.floor(Math.random() * victims.length)] as Child)
+  const victims = [alerter, nats, alertmanager, alerter, nats]
+  const expected = await crossDuring(under, async () => {
+    for (let round = 0; round < ROUNDS; round++) for (const victim of victims) await kill(victim)
   })
   await untilExactly(under, 'hot', expected)
   await untilHeard(under, 'hot', hook)

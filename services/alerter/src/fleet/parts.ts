@@ -12,8 +12,8 @@ export type AlerterParts = {
   readonly nats: Nats
   readonly names: Names
   readonly ports: Ports
-  readonly checkpoints: CheckpointStore
-  readonly sender: Sender
+  readonly checkpoints: Pick<CheckpointStore, 'read' | 'write' | 'remove' | 'list'>
+  readonly sender: Pick<Sender, 'send'>
   readonly reporter: AppliedReporter
   readonly metrics: FleetMetrics
   readonly log: Logger
