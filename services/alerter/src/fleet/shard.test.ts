@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { RuleDocument } from '@fleetloom/shared/alerts/rule-document'
 import fc from 'fast-check'
 import { fleetDocument, ruleDocument, storyOf, turn, World } from './testing.ts'
 
@@ -153,6 +154,9 @@ let generation = 1
 /** UIDs are never used again. */
 let epoch = 0
 
+const rulesOf = (world: World, prefix: string): RuleDocument[] =>
+  [...world.rules.values()].filter((rule) => rule.uid.startsWith(prefix))
+
 const apply = async (world: World, one: Step): Promise<unknown> => {
   switch (one.kind) {
     case 'reading':
@@ -165,12 +169,11 @@ const apply = async (world: World, one: Step): Promise<unknown> => {
         }),
       )
     case 'ruleGone':
-      for (const known of [...world.rules.keys()]) if (known.startsWith(one.uid)) world.removeRule(known)
+      for (const known of rulesOf(world, one.uid)) world.removeRule(known.uid)
       return epoch++
     case 'suspend':
-      for (const known of [...world.rules.values()])
-        if (known.uid.startsWith(one.uid))
-          world.setRule({ ...known, suspend: !known.suspend, generation: ++generation })
+      for (const known of rulesOf(world, one.uid))
+        world.setRule({ ...known, suspend: !known.suspend, generation: ++generation })
       return undefined
     case 'device':
       return world.setDevice(one.device)
