@@ -103,6 +103,7 @@ type Told = { readonly device: string; readonly from: string; readonly to: strin
 
 type Result = {
   readonly cutShort?: string
+  readonly until: string
   readonly counts: Readonly<Record<string, number>>
   readonly transitions: readonly Told[]
 }
@@ -173,15 +174,10 @@ test('silence is found by the time that passed', async () => {
 })
 
 test('events are counted from their table', async () => {
-  await platform.sql(
-    `CREATE TABLE IF NOT EXISTS coldchain_events (ts TIMESTAMP, fleet SYMBOL, device SYMBOL, type SYMBOL, severity SYMBOL,
-     "user" VARCHAR, address VARCHAR, metadata VARCHAR, digest LONG) TIMESTAMP(ts) PARTITION BY DAY WAL`,
-  )
-  const row = (i: number) =>
-    `('${new Date(T0_MS + i * 1000).toISOString()}', 'reefers', 'r-1', 'login_failed', 'low', ${i})`
-  const rows = [1, 2, 3, 4].map(row).join(', ')
-  await platform.sql(`INSERT INTO coldchain_events (ts, fleet, device, type, severity, digest) VALUES ${rows}`)
-  await until(async () => (await platform.sql<{ n: number }>('SELECT count() n FROM coldchain_events'))[0]?.n === 4, {
+  const events = [1, 2, 3, 4].map((i) => ({ device: 'r-1', type: 'login_failed', ts: T0_MS + i * 1000 }))
+  await platform.call('POST', '/v1/namespaces/coldchain/fleets/reefers/events', events)
+  const stored = `SELECT count() n FROM coldchain_events WHERE type = 'login_failed'`
+  await until(async () => (await platform.sql<{ n: number }>(stored))[0]?.n === events.length, {
     what: 'the events in their table',
   })
   const { transitions, counts } = await tryOut({ when: "eventCount('login_failed', '1m') > 2" })
@@ -201,7 +197,7 @@ test('what can not be tried is refused with the reason', async () => {
   assert.match(await first({ ...RULES.hot, devices: ['r-1', 'nobody'] }), /^400 devices: the fleet has no such device/)
   assert.match(await first({ ...RULES.hot, fleet: 'nope' }), /^404 fleet: /)
   const { key } = await platform.call<{ key: string }>('POST', '/v1/keys', {
-    ...{ name: 'elsewhere', namespaces: ['other'], verbs: ['alerts:read'] },
+    ...{ name: 'elsewhere', namespaces: ['other'], verbs: ['alert-rules:dry-run'] },
   })
   assert.equal((await send({ ...PLACE, ...RULES.hot }, key)).status, 403)
 })
@@ -222,6 +218,25 @@ test('one key tries one rule at a time, and others are served meanwhile', async 
   }
   assert.deepEqual(await statuses, [200, 429])
   assert.ok(longest < 1000, `${longest} ms`)
+})
+
+test('a dry run ends when its caller goes away', async () => {
+  const body = JSON.stringify({ ...PLACE, ...RULES.hot, from: new Date(Date.now() - 30 * 86_400_000).toISOString() })
+  const headers = { authorization: `Bearer ${admin()}`, 'content-type': 'application/json' }
+  const gone = new AbortController()
+  const options = { method: 'POST', headers, body, signal: gone.signal }
+  const left = fetch(`${platform.api.url}/v1/alert-rules/dry-run`, options).then(
+    () => 'answered',
+    () => 'left',
+  )
+  await until(async () => (await send({ ...PLACE, ...RULES.hot })).status === 429, {
+    what: 'the dry run to be under way',
+  })
+  gone.abort()
+  assert.equal(await left, 'left')
+  await until(async () => (await send({ ...PLACE, ...RULES.hot })).status === 200, {
+    ...{ what: 'the turn to be free', deadlineMs: 2_000 },
+  })
 })
 
 type Shown = { readonly device: string; readonly online?: boolean; readonly lastSeen?: string }
@@ -249,4 +264,23 @@ test('a device shows when it was last heard of, and without an alerter it shows 
   const alone = await platform.call<Shown & { presenceUnavailable?: string }>('GET', `${path}/r-1`)
   assert.match(alone.presenceUnavailable ?? '', /no alerter answered/)
   assert.deepEqual([alone.device, alone.online, alone.lastSeen], ['r-1', undefined, undefined])
+})
+
+test('a dry run over more rows than it reads is cut short, and says how far it came', async () => {
+  const [most, more] = [1_000_000, 50]
+  const startMs = T0_MS - 10 * 86_400_000
+  await platform.sql(
+    `INSERT INTO coldchain_reefers (ts, device, digest, temperature)
+     SELECT timestamp_sequence(to_timestamp('${new Date(startMs).toISOString()}', 'yyyy-MM-ddTHH:mm:ss.SSSz'), 10000),
+       'r-2', x, CASE WHEN x % 1000 = 0 THEN 9.0 ELSE 5.0 END FROM long_sequence(${most + more})`,
+  )
+  await untilStored(DEVICES.length * READINGS + most + more)
+  const time = { from: new Date(startMs).toISOString(), to: new Date(startMs + 86_400_000).toISOString() }
+  const result = await tryOut({ ...RULES.hot, ...time, limit: 1 })
+  assert.match(result.cutShort ?? '', /at most 1000000 rows/)
+  assert.equal(result.until, instant((startMs + most * 10) * 1000))
+  assert.deepEqual(
+    [result.counts.readings, result.counts.firing, result.counts.resolved, result.transitions.length],
+    [most, most / 1000, most / 1000 - 1, 1],
+  )
 })

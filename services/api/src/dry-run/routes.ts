@@ -10,7 +10,7 @@ import { readJson, requireMediaType } from '../http/body.ts'
 import type { ApiEnv } from '../http/env.ts'
 import { Problem } from '../http/problem.ts'
 import { allowSomewhere, scopeOf } from '../keys/authenticate.ts'
-import { type DryRunResult, dryRun } from './dry-run.ts'
+import { BOUNDS, type DryRunResult, dryRun } from './dry-run.ts'
 import type { Watched } from './replay.ts'
 import { type DryRunBody, dryRunBody } from './schema.ts'
 import { storedEntries } from './stored.ts'
@@ -27,6 +27,9 @@ export type DryRunParts = {
 /** Devices that one dry run watches, and up to how many of them the database is asked by name. */
 const MOST_DEVICES = 10_000
 const MOST_NAMED = 500
+
+/** Beyond the time of a dry run, for a database that does not get on. */
+const PATIENCE_MS = BOUNDS.ms + 30_000
 
 const tooMany = (fleet: Ref): Problem =>
   new Problem('invalid-request', `body: more than ${MOST_DEVICES} devices of fleet ${label(fleet)} match`, {
@@ -68,24 +71,38 @@ const run = async (parts: DryRunParts, body: DryRunBody, signal: AbortSignal): P
   const watched = await devicesFor(parts.registry, body, trial)
   const devices = watched.length <= MOST_NAMED ? watched.map(({ id }) => id) : undefined
   const { from, to, limit, nowMicros } = body
-  return answered(
-    dryRun({
-      ...{ trial, watched, limit, signal, nowMicros, range: { from, to } },
-      read: (range) => storedEntries(range, { query, trial, devices, signal }),
-    }),
-  )
+  return dryRun({
+    ...{ trial, watched, limit, signal, nowMicros, range: { from, to } },
+    read: (range) => storedEntries(range, { query, trial, devices, signal }),
+  })
 }
+
+/** The same for a caller who may go away, and a database that may not get on. @throws Problem */
+const runWhileAwaited = async (parts: DryRunParts, body: DryRunBody, caller: AbortSignal): Promise<DryRunResult> => {
+  const signal = AbortSignal.any([caller, AbortSignal.timeout(PATIENCE_MS)])
+  try {
+    return await answered(run(parts, body, signal))
+  } catch (error) {
+    if (!signal.aborted) throw error
+    throw new Problem('unavailable', caller.aborted ? 'the caller has gone' : 'the database takes too long', {
+      next: 'Send it again in a while.',
+    })
+  }
+}
+
+/** Of its own: who chooses the rule reads the readings by it. */
+const VERB = 'alert-rules:dry-run'
 
 const keyId = (c: Context<ApiEnv>): string => c.get('key')?.id ?? ''
 
 /** `/v1/alert-rules` */
 export const dryRunRoutes = (parts: DryRunParts): Hono<ApiEnv> => {
   const turns = new Turns()
-  return new Hono<ApiEnv>().post('/dry-run', allowSomewhere('alerts:read'), async (c) => {
+  return new Hono<ApiEnv>().post('/dry-run', allowSomewhere(VERB), async (c) => {
     requireMediaType(c, 'application/json')
     const body = await readJson(c, dryRunBody)
-    scopeOf(c, 'alerts:read', body.namespace)
+    scopeOf(c, VERB, body.namespace)
     using _ = turns.take(keyId(c))
-    return c.json(await run(parts, body, c.req.raw.signal))
+    return c.json(await runWhileAwaited(parts, body, c.req.raw.signal))
   })
 }

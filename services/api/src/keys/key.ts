@@ -14,6 +14,7 @@ export const VERBS = [
   'dead-letters:replay',
   'alerts:read',
   'alerts:write',
+  'alert-rules:dry-run',
   'events:read',
   'events:write',
 ] as const

@@ -54,7 +54,8 @@ const moments: Fold = {
     cells[at + 2] = lane(cells, at + 2) + distance * (value - mean)
   },
   merge: (a, at, b, from) => {
-    const [n, more] = [lane(a, at), lane(b, from)]
+    const n = lane(a, at)
+    const more = lane(b, from)
     if (more === 0) return
     const distance = lane(b, from + 1) - lane(a, at + 1)
     a[at] = n + more

@@ -170,8 +170,12 @@ export class History {
     if (need.fn !== 'rate' && need.fn !== 'delta')
       return { reader: (device) => answer(windows.lanes(device), none), pieces: [windows] }
     const last = this.#lastNumber(need.measurement)
-    const reader = (device: number): number | undefined =>
-      answer(windows.lanes(device), { value: last.value.get(device), micros: last.micros.get(device) })
+    const newest = { value: 0, micros: 0 }
+    const reader = (device: number): number | undefined => {
+      newest.value = last.value.get(device)
+      newest.micros = last.micros.get(device)
+      return answer(windows.lanes(device), newest)
+    }
     return { reader, pieces: [windows, last] }
   }
 

@@ -10,14 +10,20 @@ import type { Rule } from './rule.ts'
 import { lateMicros, type Shard } from './shard.ts'
 
 const NONE = Number.NEGATIVE_INFINITY
+const NOBODY: readonly Rule[] = []
 const isSilent = ({ clock }: Shard, { bound }: Rule, device: number): boolean =>
   bound.silences.some(({ since, ms }) => clock.heard - since(device) >= ms())
 
 /** Rules that find the device silent now. */
-export const silentRules = (shard: Shard, device: number): readonly Rule[] =>
-  shard.bySilence.length === 0
-    ? []
-    : shard.bySilence.filter((rule) => rule.watches(device) && isSilent(shard, rule, device))
+export const silentRules = (shard: Shard, device: number): readonly Rule[] => {
+  let silent: Rule[] | undefined
+  for (const rule of shard.bySilence) {
+    if (!isSilent(shard, rule, device) || !rule.watches(device)) continue
+    silent ??= []
+    silent.push(rule)
+  }
+  return silent ?? NOBODY
+}
 
 /** Judges the rules whose silence has ended and that the row did not wake otherwise. */
 export const judgeHeard = (shard: Shard, before: readonly Rule[], device: number): void => {

@@ -104,7 +104,9 @@ export class Rows {
   }
 
   #head(): boolean {
-    const [table, bytes, at] = [this.#table, this.bytes, this.#at]
+    const table = this.#table
+    const { bytes } = this
+    const at = this.#at
     for (let i = 0; i < table.length; i++) if (bytes[at + i] !== table[i]) return false
     this.#at = at + table.length - 1
     return true

@@ -147,7 +147,8 @@ export class Sketch {
 
   /** Where the bin is in `totals`, or would be. */
   #find(bin: number): number {
-    let [low, high] = [0, this.#totals.length]
+    let low = 0
+    let high = this.#totals.length
     while (low < high) {
       const middle = (low + high) >> 1
       if ((this.#totals[middle] as number) < bin * COUNT) low = middle + 1

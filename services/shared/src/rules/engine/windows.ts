@@ -70,7 +70,8 @@ export class Windows {
   /** Takes a reading at the moment of the clock, which is `micros`. */
   add(device: number, value: number, micros: number): void {
     if (!this.#open(device)) return
-    const [page, at] = [this.#page, this.#at]
+    const page = this.#page
+    const at = this.#at
     const { slot } = this.#clock
     this.#fold.add(page, at + BACK, value, micros)
     this.#fold.add(page, at + this.#ring + slot * this.#fold.lanes, value, micros)
@@ -86,7 +87,8 @@ export class Windows {
       return answer
     }
     const { lanes } = this.#fold
-    const [page, at] = [this.#page, this.#at]
+    const page = this.#page
+    const at = this.#at
     const oldest = this.#clock.bucket - (BUCKETS - 1)
     if ((page[at + FLIP] as number) > oldest) {
       const next = this.#clock.slot === BUCKETS - 1 ? 0 : this.#clock.slot + 1
@@ -156,7 +158,8 @@ export class Windows {
 
   /** Empties the record: its front is 59 empty buckets. */
   #reset(bucket: number): void {
-    const [page, at] = [this.#page, this.#at]
+    const page = this.#page
+    const at = this.#at
     page[at + NEWEST] = bucket
     page[at + FLIP] = bucket
     page[at + FILLED] = 0
@@ -167,7 +170,8 @@ export class Windows {
 
   /** Lets `bucket` in at the cell of the bucket that leaves. */
   #step(bucket: number): void {
-    const [page, at] = [this.#page, this.#at]
+    const page = this.#page
+    const at = this.#at
     const slot = (this.#clock.slot - (this.#clock.bucket - bucket) + BUCKETS) % BUCKETS
     if (bucket - BUCKETS >= (page[at + FLIP] as number)) this.#flip(bucket, slot)
     this.#fold.clear(page, at + this.#ring + slot * this.#fold.lanes)
@@ -178,7 +182,8 @@ export class Windows {
 
   /** Makes all buckets before `bucket` the front. */
   #flip(bucket: number, slot: number): void {
-    const [page, at] = [this.#page, this.#at]
+    const page = this.#page
+    const at = this.#at
     const { lanes } = this.#fold
     const ring = at + this.#ring
     let newer = slot === 0 ? BUCKETS - 1 : slot - 1
