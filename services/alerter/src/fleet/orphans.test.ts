@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { namesOf } from '@fleetloom/crds/names'
 import { createLogger } from '@fleetloom/shared/process/logger'
 import { Orphans } from './orphans.ts'
 import type { AlerterParts } from './parts.ts'
 
 const fleetOf = (name: string) => ({ namespace: 'cold', name })
+
+type Batch = { readonly callback: (done: object | null) => void }
 
 /** Looks as fast as it can; `known` are keys of fleets. */
 const start = (known: Set<string>, owns: (key: string) => boolean = () => true) => {
@@ -14,7 +17,9 @@ const start = (known: Set<string>, owns: (key: string) => boolean = () => true) 
     { fleet: fleetOf('gone'), shard: 0 },
     { fleet: fleetOf('there'), shard: 0 },
   ]
+  const nothing = { direct: { getBatch: async (_: string, { callback }: Batch) => callback({}) } }
   const parts = {
+    ...{ names: namesOf(), nats: { jsm: nothing } },
     log: createLogger('test', 'silent'),
     checkpoints: {
       list: async () => {
