@@ -62,6 +62,19 @@ test('a device that falls silent goes offline, one that speaks again is online: 
   await untilOnline(2)
   await under.untilStories('silent', { quiet: ['firing', 'resolved by condition'], talks: [] })
   await untilEvents('talks', ['device_online'])
+  await until(
+    async () => {
+      const rows = await under.platform.sql(
+        `SELECT type, count() n FROM ${names.eventsTable('cold')} WHERE device = 'quiet' ORDER BY type`,
+      )
+      assert.deepEqual(rows, [
+        { type: 'device_offline', n: 1 },
+        { type: 'device_online', n: 2 },
+      ])
+      return true
+    },
+    { what: 'the events in their table', deadlineMs: 20_000, everyMs: 300 },
+  )
 })
 
 /** Does something again and again until it is disposed of. */

@@ -1,8 +1,13 @@
-/** What ends an alert beside its condition: the rule is edited, suspended or deleted, the device or the fleet goes. */
+/**
+ * What ends an alert beside its condition: the rule is edited or deleted, the device or the fleet goes. FLEETLOOM_FULL=1 deletes a fleet
+ * while no alerter runs, too, which takes a minute.
+ */
 import { after, before, test } from 'node:test'
 import { devicesPath } from '../kit/api-client.ts'
+import { until } from '../kit/until.ts'
 import { type AlertingUnderTest, FLEET, fleetYaml, startAlerting } from './alerting-under-test.ts'
 
+const FULL = process.env.FLEETLOOM_FULL === '1'
 const HOT = 'last(temperature) > 8.0'
 
 let under: AlertingUnderTest
@@ -82,4 +87,18 @@ test('a fleet that is deleted ends its alerts once', async () => {
   await again.send(9)
   await under.untilStories('anew', { again: ['firing'] })
   await under.untilStories('fleet', { last: ['firing', 'resolved by fleet-removed'] })
+})
+
+test('a fleet that is deleted while no alerter runs ends its alerts once', {
+  skip: !FULL && 'only with FLEETLOOM_FULL=1',
+}, async () => {
+  await using one = await under.sender('unseen')
+  await under.applyRule('unseen', HOT)
+  await one.send(9)
+  await under.untilStories('unseen', { unseen: ['firing'] })
+  await under.platform.alerter.kill()
+  under.platform.remove('reefers.yaml')
+  await until(async () => (await under.platform.fleets()).length === 0, { what: 'the fleet to go', deadlineMs: 60_000 })
+  await under.platform.alerter.start()
+  await under.untilStories('unseen', { unseen: ['firing', 'resolved by fleet-removed'] }, 90_000)
 })

@@ -44,3 +44,5 @@ export const unpack = ([head = new Uint8Array(), ...chunks]: readonly Uint8Array
   const rest = decode<Omit<Parcel, 'engine' | 'counters'>>(Buffer.concat(chunks.slice(engine, engine + told)))
   return { ...rest, engine: chunks.slice(0, engine), counters: Buffer.concat(chunks.slice(engine + told)) }
 }
+
+export const bytesOf = (chunks: readonly Uint8Array[]): number => chunks.reduce((sum, { length }) => sum + length, 0)

@@ -140,7 +140,7 @@ export class FleetAlerter implements AsyncDisposable {
     if (gone.length + come.length === 0) return
     await this.#stopReading()
     try {
-      for (const index of gone) await this.#drop(index)
+      await Promise.all(gone.map((index) => this.#drop(index)))
       for (const index of come) await this.#take(index)
     } finally {
       this.#read()

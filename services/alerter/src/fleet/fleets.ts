@@ -1,7 +1,6 @@
 /** Which shards of which fleets this replica holds: those that exist, as far as ownership gives them to it. */
 import type { Ownership } from '@fleetloom/shared/ownership'
 import type { FleetDocument } from '@fleetloom/shared/pipeline/fleet-document'
-import { type Logger, messageOf } from '@fleetloom/shared/process/logger'
 import { FleetAlerter, shardKey } from './fleet-alerter.ts'
 import { type Changes, Known } from './known.ts'
 import { Orphans } from './orphans.ts'
@@ -19,10 +18,9 @@ export class Fleets implements AsyncDisposable {
   readonly known: Known
   readonly #parts: AlerterParts
   readonly #ownership: Pick<Ownership, 'owns' | 'onChange'>
-  readonly #log: Logger
   readonly #alerters = new Map<string, FleetAlerter>()
   /** What is on its way out, by fleet: a successor waits for it. */
-  readonly #stopping = new Map<string, Promise<void>>()
+  readonly #stopping = new Map<string, FleetAlerter>()
   readonly #timer: NodeJS.Timeout
   #orphans: Orphans | undefined
   #started = false
@@ -31,7 +29,6 @@ export class Fleets implements AsyncDisposable {
   constructor(parts: AlerterParts, ownership: Pick<Ownership, 'owns' | 'onChange'>) {
     this.#parts = parts
     this.#ownership = ownership
-    this.#log = parts.log
     this.known = new Known(this.#changes())
     ownership.onChange(() => this.#settleAll())
     this.#timer = setInterval(() => this.#tick(), TICK_MS)
@@ -62,8 +59,9 @@ export class Fleets implements AsyncDisposable {
     this.#closed = true
     clearInterval(this.#timer)
     await this.#orphans?.[Symbol.asyncDispose]()
-    for (const [key, alerter] of this.#alerters) this.#stop(key, alerter[Symbol.asyncDispose]())
-    await Promise.all(this.#stopping.values())
+    const all = [...this.#alerters.values(), ...this.#stopping.values()]
+    await Promise.all(all.map((alerter) => alerter[Symbol.asyncDispose]()))
+    this.#alerters.clear()
   }
 
   #changes(): Changes {
@@ -85,7 +83,7 @@ export class Fleets implements AsyncDisposable {
     if (!this.#started || this.#closed || this.#stopping.has(key)) return
     const held = this.#alerters.get(key)
     const document = this.known.documentOf(key)
-    if (held && isOver(held, document)) this.#stop(key, held.gone())
+    if (held && isOver(held, document)) this.#end(key, held)
     else {
       const wanted = document ?? held?.document
       if (wanted) this.#hold(key, wanted)
@@ -100,15 +98,13 @@ export class Fleets implements AsyncDisposable {
     alerter.hold(new Set(indexes.filter((index) => this.#ownership.owns(shardKey(document, index)))))
   }
 
-  #stop(key: string, stopped: Promise<void>): void {
+  #end(key: string, alerter: FleetAlerter): void {
     this.#alerters.delete(key)
-    const done = stopped
-      .catch((error) => this.#log.error({ key }, messageOf(error)))
-      .finally(() => {
-        this.#stopping.delete(key)
-        this.#settle(key)
-      })
-    this.#stopping.set(key, done)
+    this.#stopping.set(key, alerter)
+    void alerter.gone().then(() => {
+      this.#stopping.delete(key)
+      this.#settle(key)
+    })
   }
 
   #tick(): void {

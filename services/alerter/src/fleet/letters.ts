@@ -13,7 +13,7 @@ import type { Letter } from './sender.ts'
 export type Found = { readonly transition: Transition } | { readonly presence: PresenceChange }
 
 /** Its subject ends in its id and is to be empty: what an earlier life has published is refused, which is as good as taken. */
-const transitionLetter = (names: Names, one: Transition): Letter => ({
+export const transitionLetter = (names: Names, one: Transition): Letter => ({
   order: `${one.ruleUid} ${one.device}`,
   subject: subjectOf(names, one),
   body: JSON.stringify(one),

@@ -2,6 +2,8 @@
 import { fleetKey, type Ref } from '@fleetloom/crds/names'
 import { messageOf } from '@fleetloom/shared/process/logger'
 import { shardKey } from './fleet-alerter.ts'
+import { leftovers } from './leftovers.ts'
+import { transitionLetter } from './letters.ts'
 import type { AlerterParts } from './parts.ts'
 import { endShard } from './restore.ts'
 
@@ -50,7 +52,22 @@ export class Orphans implements AsyncDisposable {
     for (const { fleet, shard } of orphans) {
       if (!suspects.has(shardKey(fleet, shard)) || !this.#isOrphan(fleet, shard)) continue
       await endShard(parts, fleet, shard, this.#stop.signal)
+      await this.#endLeftovers(fleet, shard)
       parts.log.info({ fleet: fleetKey(fleet), shard }, 'the alerts of a fleet that is gone have ended')
+    }
+  }
+
+  /** Those of the whole fleet may be left to the last of its shards, which all others have gone before. */
+  async #endLeftovers(fleet: Ref, shard: number): Promise<void> {
+    const { parts } = this.#options
+    const left = (await parts.checkpoints.list()).filter((one) => fleetKey(one.fleet) === fleetKey(fleet))
+    if (left.length > 0) return
+    for (const transition of await leftovers(parts, fleet)) {
+      await parts.sender.send(transitionLetter(parts.names, transition), this.#stop.signal)
+      parts.log.info(
+        { fleet: fleetKey(fleet), shard, alert: transition.rule },
+        'an alert without a checkpoint has ended',
+      )
     }
   }
 

@@ -4,7 +4,8 @@ import { type Logger, messageOf } from '@fleetloom/shared/process/logger'
 import { type Parcel, unpack } from '../checkpoint/parcel.ts'
 import type { Checkpoint } from '../checkpoint/store.ts'
 import type { AlerterParts } from './parts.ts'
-import { Shard, type ShardOptions } from './shard.ts'
+import { Shard } from './shard.ts'
+import type { ShardOptions } from './shard-options.ts'
 
 type Saved = { readonly parcel: Parcel; readonly checkpoint: Checkpoint; readonly revision: number }
 

@@ -17,30 +17,18 @@ import type { FleetDocument } from '@fleetloom/shared/pipeline/fleet-document'
 import { messageOf } from '@fleetloom/shared/process/logger'
 import { ShardEngine } from '@fleetloom/shared/rules/engine/engine'
 import type { JsMsg } from '@nats-io/jetstream'
-import { type Parcel, pack } from '../checkpoint/parcel.ts'
+import { bytesOf, type Parcel, pack } from '../checkpoint/parcel.ts'
 import { Overtaken, type Position } from '../checkpoint/store.ts'
 import { Counting } from './counting.ts'
 import { type Found, letterOf } from './letters.ts'
 import { engineMessage } from './message.ts'
 import { Outgoing } from './outgoing.ts'
-import { type Known, Outside } from './outside.ts'
-import type { AlerterParts } from './parts.ts'
+import { Outside } from './outside.ts'
 import { reportOf } from './report.ts'
+import type { ShardOptions, StreamFacts } from './shard-options.ts'
 
 /** A shard that takes marks only changes little: its checkpoint may be this old. */
 const QUIET_CHECKPOINT_MS = 300_000
-
-export type StreamFacts = { readonly created: string; readonly first: number; readonly last: number }
-
-export type ShardOptions = {
-  readonly parts: AlerterParts
-  readonly document: FleetDocument
-  readonly index: number
-  /** What is known of the shard now. */
-  readonly known: () => Known
-  /** Another replica has gone on with this shard. */
-  readonly onOvertaken: () => void
-}
 
 export class Shard {
   readonly index: number
@@ -202,10 +190,6 @@ export class Shard {
     this.#hasRows ||= info.rows > 0
   }
 
-  get #isCovered(): boolean {
-    return this.#covered === this.#outside.changes
-  }
-
   /** Sends what the engine has found, or holds it for the next checkpoint. */
   #publish(): void {
     const transitions = this.#engine.drain()
@@ -215,7 +199,7 @@ export class Shard {
       ...this.#engine.drainPresence().map((presence) => ({ presence })),
     ]
     if (found.length === 0) return
-    const isCertain = this.#isCovered && this.#outgoing.held === 0
+    const isCertain = this.#covered === this.#outside.changes && this.#outgoing.held === 0
     for (const one of found) isCertain ? this.#outgoing.send(one) : this.#outgoing.hold(one)
     if (!isCertain) this.#write()
   }
@@ -235,9 +219,8 @@ export class Shard {
 
   #notWritten(error: unknown): void {
     this.#writing = undefined
-    const { parts, onOvertaken } = this.#options
-    if (!this.#isOvertaken) parts.log.warn({ shard: this.index }, `checkpoint not written: ${messageOf(error)}`)
-    else onOvertaken()
+    if (this.#isOvertaken) this.#options.onOvertaken()
+    else this.#options.parts.log.warn({ shard: this.index }, `checkpoint not written: ${messageOf(error)}`)
   }
 
   async #checkpoint(): Promise<void> {
@@ -252,9 +235,8 @@ export class Shard {
       .write(this.#document, this.index, { ...position, chunks }, this.#revision)
       .catch((error) => this.#lost(error))
     this.#covered = changes
-    this.#outgoing.release(this.#isCovered ? this.#outgoing.held : held)
-    const bytes = chunks.reduce((sum, { length }) => sum + length, 0)
-    metrics.checkpointed(bytes, (performance.now() - startedMs) / 1000)
+    this.#outgoing.release(changes === this.#outside.changes ? this.#outgoing.held : held)
+    metrics.checkpointed(bytesOf(chunks), (performance.now() - startedMs) / 1000)
   }
 
   /** What was held is another replica's to find once it has overtaken us. */
