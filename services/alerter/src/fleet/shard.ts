@@ -52,7 +52,7 @@ export class Shard {
   #writing: Promise<void> | undefined
   /** Rows were taken since the last checkpoint. */
   #hasRows = false
-  /** Messages that the stream gave up before they were read. */
+  /** Messages that the stream gave up unread. */
   #missed = 0
 
   /** `revision`: of the checkpoint that the next one is written over; 0 when there is none. */
@@ -75,7 +75,6 @@ export class Shard {
   get sequence(): number {
     return this.#sequence
   }
-
   get counters(): CountersAnswer {
     return this.#counting.answer()
   }
@@ -135,8 +134,8 @@ export class Shard {
     try {
       this.#read(message)
     } catch (error) {
-      const { log } = this.#options.parts
-      log.error({ err: error, shard: this.index, sequence: message.seq }, `message passed over: ${messageOf(error)}`)
+      const at = { shard: this.index, sequence: message.seq }
+      this.#options.parts.log.error({ err: error, ...at }, `message passed over: ${messageOf(error)}`)
     }
     this.#publish()
     this.#sequence = message.seq
@@ -173,8 +172,8 @@ export class Shard {
     await this.#writing
     if (this.#streamCreated === '' || this.#isOvertaken) return
     await this.#checkpoint().catch((error) => {
-      const { log } = this.#options.parts
-      log.info({ shard: this.index }, `left without a last checkpoint, the one before it counts: ${messageOf(error)}`)
+      const reason = `left without a last checkpoint, the one before it counts: ${messageOf(error)}`
+      this.#options.parts.log.info({ shard: this.index }, reason)
     })
   }
 
