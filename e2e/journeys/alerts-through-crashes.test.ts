@@ -53,7 +53,13 @@ const byDevice = (rows: readonly Expected[]): Expected[] =>
 const untilExactly = (under: AlertingUnderTest, rule: string, expected: readonly Expected[]): Promise<unknown> =>
   until(
     async () => {
-      assert.deepEqual(byDevice(await under.rows(rule)), byDevice(expected))
+      const [rows, wanted] = [byDevice(await under.rows(rule)), byDevice(expected)]
+      const missing = wanted.filter((one) => !rows.some((row) => JSON.stringify(row) === JSON.stringify(one)))
+      const extra = rows.filter((one) => !wanted.some((row) => JSON.stringify(row) === JSON.stringify(one)))
+      if (missing.length + extra.length > 0 || rows.length !== wanted.length)
+        throw new Error(
+          `missing ${JSON.stringify(missing.slice(0, 6))}, extra ${JSON.stringify(extra.slice(0, 6))}, ${rows.length} rows of ${wanted.length}`,
+        )
       return true
     },
     { what: `each transition of ${rule} to be recorded once`, deadlineMs: 90_000, everyMs: 500 },

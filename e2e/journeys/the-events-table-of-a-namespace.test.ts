@@ -40,7 +40,9 @@ const post = async (one: Fleet, types: readonly string[]) => {
 const untilTypes = (...types: readonly string[]) =>
   until(
     async () => {
-      const rows = await platform.sql<{ t: string }>(`SELECT concat(fleet, '/', type) t FROM "${TABLE}" ORDER BY t`)
+      const rows = await platform.sql<{ t: string }>(
+        `SELECT concat(fleet, '/', type) t FROM "${TABLE}" WHERE type != 'device_online' ORDER BY t`,
+      )
       const found = rows.map(({ t }) => t)
       if (found.join() !== types.join()) throw new Error(found.join())
       return true
