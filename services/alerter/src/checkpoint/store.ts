@@ -10,6 +10,7 @@
  * A reader who finds a chunk gone was overtaken by step 3 of another writer, and reads the manifest again.
  */
 import { createHash, randomBytes } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { checkpointKey, type Ref } from '@fleetloom/crds/names'
 import type { Nats } from '@fleetloom/shared/nats'
 import { parseDocument } from '@fleetloom/shared/pipeline/parse-document'
@@ -21,6 +22,7 @@ export const CHUNK_BYTES = 512 * 1024
 
 const WRITES_AT_ONCE = 8
 const READ_TRIES = 5
+const HANDOVER = { longestMs: 2_000, everyMs: 100 } as const
 const MAJOR = 1
 
 const manifest = z.object({
@@ -123,6 +125,21 @@ export class CheckpointStore {
     const revision = await this.#commit(key, document, before)
     await this.#sweep(key, token)
     return revision
+  }
+
+  /**
+   * Resolves once the checkpoint that stands was written over, or after a while: a replica that lets go of a shard writes its last one as
+   * it does so, and what follows from it must not be judged from an older one.
+   */
+  async writtenOver(fleet: Ref, shard: number, signal: AbortSignal): Promise<void> {
+    const key = checkpointKey(fleet, shard)
+    const revisionNow = async () => (await this.#kv.get(key))?.revision
+    const before = await revisionNow()
+    const endMs = performance.now() + HANDOVER.longestMs
+    while (before !== undefined && performance.now() < endMs && !signal.aborted) {
+      await sleep(HANDOVER.everyMs, undefined, { signal }).catch(() => undefined)
+      if ((await revisionNow()) !== before) return
+    }
   }
 
   /** Forgets everything about the shard. */

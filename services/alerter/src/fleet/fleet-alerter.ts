@@ -133,15 +133,24 @@ export class FleetAlerter implements AsyncDisposable {
     }
   }
 
-  /** Brings what is held to what is wanted. Shards that can be read are, although others can't be restored. */
+  /** Brings what is held to what is wanted. The others are read on while a shard that comes is waited for. */
   async #settle(): Promise<void> {
     const gone = [...this.#shards.keys()].filter((index) => !this.#wanted.has(index))
     const come = [...this.#wanted].filter((index) => !this.#shards.has(index))
-    if (gone.length + come.length === 0) return
+    if (gone.length > 0) await this.#change(() => Promise.all(gone.map((index) => this.#drop(index))))
+    if (come.length === 0) return
+    const { checkpoints } = this.#parts
+    await Promise.all(come.map((index) => checkpoints.writtenOver(this.#document, index, this.#stop.signal)))
+    await this.#change(async () => {
+      for (const index of come) await this.#take(index)
+    })
+  }
+
+  /** Stops reading for a change of the shards. Those that are held are read on although it fails. */
+  async #change(work: () => Promise<unknown>): Promise<void> {
     await this.#stopReading()
     try {
-      await Promise.all(gone.map((index) => this.#drop(index)))
-      for (const index of come) await this.#take(index)
+      await work()
     } finally {
       this.#read()
     }

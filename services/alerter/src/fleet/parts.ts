@@ -12,7 +12,7 @@ export type AlerterParts = {
   readonly nats: Nats
   readonly names: Names
   readonly ports: Ports
-  readonly checkpoints: Pick<CheckpointStore, 'read' | 'write' | 'remove' | 'list'>
+  readonly checkpoints: Pick<CheckpointStore, 'read' | 'write' | 'writtenOver' | 'remove' | 'list'>
   readonly sender: Pick<Sender, 'send'>
   readonly reporter: AppliedReporter
   readonly metrics: FleetMetrics

@@ -163,6 +163,7 @@ export class World {
       checkpoints: {
         read: async () => (this.#stored ? { ...this.#stored } : { revision: 0 }),
         list: async () => [],
+        writtenOver: async () => undefined,
         remove: async () => {
           this.#stored = undefined
         },
