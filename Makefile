@@ -6,7 +6,7 @@ MAKEFLAGS += --no-print-directory
 
 GENERATED := crds/yaml charts/fleetloom/crds docs/spec
 
-.PHONY: help setup check verify test e2e cluster-up cluster-down demo status bench bench-operator bench-anomaly clean
+.PHONY: help setup check verify test e2e cluster-up cluster-down demo status bench bench-operator bench-alerts bench-anomaly clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -52,6 +52,9 @@ bench: setup ## Measure against Telegraf on this machine; writes e2e/bench/resul
 
 bench-operator: setup ## Measure the operator with 100 and 1,000 fleets on a real API server
 	@node e2e/bench/operator.ts
+
+bench-alerts: setup ## Measure alert rules, notifications and event counters
+	@node e2e/bench/alerts.ts
 
 bench-anomaly: node_modules/.package-lock.json ## Measure the anomaly detector by NAB (NAB=FOLDER: a checkout of it)
 	@node e2e/bench/nab.ts $(NAB)

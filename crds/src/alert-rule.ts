@@ -63,7 +63,9 @@ const webhook = z
           .string()
           .max(253)
           .regex(/^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/)
-          .describe('Name of a Secret of the same namespace.'),
+          .describe(
+            'Name of a Secret of the same namespace, whose key named key holds the text that signs. It bears the label fleetloom.io/use: webhook, and a Role lets the operator get it: the condition Accepted names the commands.',
+          ),
       })
       .optional()
       .describe('Secret whose key signs each POST.'),

@@ -23,6 +23,7 @@ export const OBSERVED_CONDITIONS = [
   'StreamFilling',
   'CredentialsLost',
   'CapacityLow',
+  'AlertsBlind',
 ] as const
 
 export const CONDITION_TYPES = [...FLEET_CONDITIONS, ...OBSERVED_CONDITIONS] as const
@@ -34,7 +35,8 @@ export type ObservedType = (typeof OBSERVED_CONDITIONS)[number]
 export const REASONS = {
   Converged: 'What the spec asks for is in place.',
   Progressing: 'Work is under way; the message names the step.',
-  Suspended: 'spec.suspend is true: nothing is converged, data keeps flowing.',
+  Suspended:
+    'spec.suspend is true: a fleet is not converged, and its data keeps flowing; a rule is not judged, and its alerts resolve.',
   Invalid: 'The resource breaks a rule; the last good version keeps running.',
   TopicNotGranted: "A topic lies outside the fleet's own and outside the prefixes granted to its namespace.",
   TopicConflict: 'Another fleet already claims a topic that overlaps.',
@@ -43,6 +45,7 @@ export const REASONS = {
   Unreachable: 'A back-end does not answer; retried with backoff.',
   Unsafe: 'A back-end runs with a setting that breaks a guarantee.',
   WaitingForIngest: 'Ingest has not yet reported that it subscribed for this generation.',
+  WaitingForAlerter: 'The alerter has not yet reported that it judges this generation of the rule.',
   WaitingForTarget: 'An earlier step has not finished.',
   Draining: 'The fleet is being removed; readings already acknowledged are written first.',
   Failed: 'A step failed for another reason; the message holds it.',
@@ -53,6 +56,9 @@ export const REASONS = {
   GaveUp: 'A removal went on without a back-end because a person said so; what is left there must be removed by hand.',
   Observed: 'Reported by a data-plane service.',
   FleetNotFound: 'The fleet that a rule names does not exist yet.',
+  InvalidExpression: 'An expression of a rule can not be judged for its fleet; the message holds the position.',
+  SecretNotReadable:
+    'A Secret that a rule names may not be read, or is not as it must be; the receiver that needs it is left out.',
 } as const
 
 export type Reason = keyof typeof REASONS

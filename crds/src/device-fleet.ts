@@ -262,7 +262,9 @@ const storage = z
     onDelete: z
       .enum(['Retain', 'Delete'])
       .default('Retain')
-      .describe('What becomes of the tables when the fleet is deleted. Retain keeps them, rollups included.'),
+      .describe(
+        'What becomes of the tables when the fleet is deleted. Retain keeps them, rollups included. The events of a namespace share a table: it goes with the last fleet, unless one that is gone was to be retained.',
+      ),
   })
   .meta(
     rules(

@@ -38,7 +38,7 @@ test('each kind has a status subresource, columns, short names and a category', 
       short: ['ar'],
       categories: ['fleetloom'],
       subresources: { status: {} },
-      columns: ['Ready', 'Reason', 'Fleet', 'Severity', 'Firing', 'Age', 'Message'],
+      columns: ['Ready', 'Fleet', 'Severity', 'Firing', 'Pending', 'Evaluated', 'Age', 'Reason', 'Message'],
     },
   ])
 })

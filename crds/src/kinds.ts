@@ -19,21 +19,34 @@ export type PrinterColumn = {
 const condition = (type: string, field: 'status' | 'reason' | 'message'): string =>
   `.status.conditions[?(@.type=="${type}")].${field}`
 
-const READY: readonly PrinterColumn[] = [
-  { name: 'Ready', type: 'string', jsonPath: condition('Ready', 'status'), description: 'Whether all is in place.' },
-  { name: 'Reason', type: 'string', jsonPath: condition('Ready', 'reason'), description: 'Why, in one word.' },
-]
+const READY: PrinterColumn = {
+  name: 'Ready',
+  type: 'string',
+  jsonPath: condition('Ready', 'status'),
+  description: 'Whether all is in place.',
+}
 
-const LAST: readonly PrinterColumn[] = [
-  { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp', description: 'Time since creation.' },
-  {
-    name: 'Message',
-    type: 'string',
-    jsonPath: condition('Ready', 'message'),
-    description: 'Why, in words.',
-    priority: 1,
-  },
-]
+const REASON: PrinterColumn = {
+  name: 'Reason',
+  type: 'string',
+  jsonPath: condition('Ready', 'reason'),
+  description: 'Why, in one word.',
+}
+
+const AGE: PrinterColumn = {
+  name: 'Age',
+  type: 'date',
+  jsonPath: '.metadata.creationTimestamp',
+  description: 'Time since creation.',
+}
+
+const MESSAGE: PrinterColumn = {
+  name: 'Message',
+  type: 'string',
+  jsonPath: condition('Ready', 'message'),
+  description: 'Why, in words.',
+  priority: 1,
+}
 
 export const KINDS = {
   DeviceFleet: {
@@ -48,7 +61,8 @@ export const KINDS = {
     status: deviceFleetStatus,
     nameRules: fleetNameRules,
     columns: [
-      ...READY,
+      READY,
+      REASON,
       {
         name: 'Devices',
         type: 'integer',
@@ -56,7 +70,8 @@ export const KINDS = {
         description: 'Devices in the registry.',
       },
       { name: 'Online', type: 'integer', jsonPath: '.status.devices.online', description: 'Devices heard of lately.' },
-      ...LAST,
+      AGE,
+      MESSAGE,
     ] as readonly PrinterColumn[],
   },
   AlertRule: {
@@ -70,11 +85,20 @@ export const KINDS = {
     status: alertRuleStatus,
     nameRules: ruleNameRules,
     columns: [
-      ...READY,
+      READY,
       { name: 'Fleet', type: 'string', jsonPath: '.spec.fleet', description: 'The fleet that is watched.' },
       { name: 'Severity', type: 'string', jsonPath: '.spec.severity', description: 'How bad it is.' },
       { name: 'Firing', type: 'integer', jsonPath: '.status.firing', description: 'Devices for which it fires.' },
-      ...LAST,
+      {
+        name: 'Pending',
+        type: 'integer',
+        jsonPath: '.status.pending',
+        description: 'Devices for which the expression holds, but not yet for long enough.',
+      },
+      { name: 'Evaluated', type: 'date', jsonPath: '.status.lastEvaluated', description: 'When it was last judged.' },
+      AGE,
+      { ...REASON, priority: 1 },
+      MESSAGE,
     ] as readonly PrinterColumn[],
   },
 } as const

@@ -82,8 +82,8 @@ export const ruleOfKey = (key: string): Ref | undefined => {
 export const appliedKey = (service: 'ingest' | 'writer' | 'alerter', fleet: Ref, part = 0): string =>
   `${service}.${dotted(fleet)}.${part}`
 
-/** KV key of the alerter's checkpoint of a shard; its chunks are below it. */
-export const checkpointKey = (fleet: Ref, shard: number): string => `checkpoint.${dotted(fleet)}.${shard}`
+/** KV key of the alerter's checkpoint of a shard; its chunks are below it. `*` stands for any shard. */
+export const checkpointKey = (fleet: Ref, shard: number | '*'): string => `checkpoint.${dotted(fleet)}.${shard}`
 
 /** KV key where a replica of a service shows that it is alive. */
 export const memberKey = (service: string, replica: string): string => `member.${service}.${replica}`

@@ -53,7 +53,7 @@ const makeStream = async ({ jsm }: Nats, document: FleetDocument): Promise<void>
     ack_policy: AckPolicy.Explicit,
     ack_wait: nanos(30_000),
     max_ack_pending: 10_000,
-    filter_subject: names.telemetrySubjects(document),
+    filter_subject: names.streamSubjects(document),
   })
 }
 

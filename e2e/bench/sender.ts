@@ -2,7 +2,7 @@
  * Why the writer posts rows as they are encoded: `node e2e/bench/sender.ts`. The same rows go to QuestDB through the official client's
  * Sender, from values that stand ready, and as line protocol that stands ready. CPU is this process's own.
  */
-import { createQuestdb } from '@fleetloom/writer/questdb/client'
+import { createQuestdb } from '@fleetloom/shared/questdb/client'
 import { Sender } from '@questdb/nodejs-client'
 import { type QuestdbServer, startQuestdb } from '../kit/questdb.ts'
 
@@ -62,7 +62,7 @@ const asEncoded = async (server: QuestdbServer, table: string, rows: readonly Va
   const bodies = chunks(rows, PER_BATCH).map((batch) => Buffer.from(batch.map((v) => lineOf(table, v)).join('')))
   return async () => {
     for (const request of chunks(bodies, PER_REQUEST / PER_BATCH)) {
-      const answer = await client.write(request, { table, measurements: [] })
+      const answer = await client.write(request, { table, columns: [] })
       if (answer.kind !== 'accepted') throw new Error(JSON.stringify(answer))
     }
     client[Symbol.dispose]()

@@ -5,7 +5,6 @@ import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { connectNats, type Nats } from '@fleetloom/shared/nats'
 import { fleetYaml, type KubePlatform, startKubePlatform } from '../cluster/kube-platform.ts'
-import { RELEASE } from '../cluster/kubernetes.ts'
 import { until } from '../kit/until.ts'
 import { ROOT } from '../tools/paths.ts'
 
@@ -197,20 +196,6 @@ test('a fleet that can not be brought about delays no other', async () => {
   await kube.untilReady(good, 10_000)
   process.stdout.write(`Ready beside a bad one in ${((performance.now() - startMs) / 1000).toFixed(1)} s\n`)
   await kubectl('delete', 'df', 'bad', 'good', '-n', 'coldchain', '--timeout=60s')
-})
-
-test('the operator may do what it must, and read no Secret', async () => {
-  const can = (...what: string[]) =>
-    kubectl('auth', 'can-i', ...what, `--as=system:serviceaccount:${RELEASE.namespace}:${RELEASE.name}-operator`).then(
-      (answer) => answer.trim(),
-      (error: Error) => error.message.trim() || 'no',
-    )
-  assert.equal(await can('patch', 'devicefleets', '--subresource=status', '-n', 'coldchain'), 'yes')
-  for (const verb of ['get', 'list', 'watch', 'create', 'delete'])
-    for (const namespace of ['coldchain', RELEASE.namespace, 'kube-system'])
-      assert.notEqual(await can(verb, 'secrets', '-n', namespace), 'yes', `${verb} secrets in ${namespace}`)
-  for (const what of ['delete devicefleets', 'create pods', 'update leases', 'get configmaps', 'create rolebindings'])
-    assert.notEqual(await can(...what.split(' '), '-n', 'coldchain'), 'yes', what)
 })
 
 test('removal: Delete takes the data along, Retain keeps it', async () => {

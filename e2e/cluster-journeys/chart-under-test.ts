@@ -38,10 +38,20 @@ export const schema = JSON.parse(readFileSync(join(CHART, 'values.schema.json'),
 const EMQX = { mqttUrl: 'mqtt://emqx:1883', apiUrl: 'http://emqx:18083', existingSecret: 'fleetloom-emqx' }
 const CRL_URL = 'http://fleetloom-api.fleetloom:8080/v1/device-ca/crl'
 
+const ALERTS = {
+  platformKey: { previousSecret: 'fleetloom-platform-key-previous' },
+  alerter: {
+    alertmanagerUrls: ['http://alertmanager-0:9093', 'https://alerts.example.com/alertmanager'],
+    alertUrl: 'https://grafana.example.com/d/alerts?var-device={device}&columns=from,to',
+    webhookAllowedNetworks: ['10.20.0.0/16', 'fd00::/8'],
+  },
+}
+
 /** Values of an installation on each broker, with all that it may have. */
 export const INSTALLATIONS = {
-  mosquitto: { deviceCa: { existingSecret: 'fleetloom-device-ca' } },
+  mosquitto: { ...ALERTS, deviceCa: { existingSecret: 'fleetloom-device-ca' } },
   emqx: {
+    ...ALERTS,
     broker: { kind: 'emqx', emqx: EMQX },
     deviceCa: { existingSecret: 'fleetloom-device-ca', crlUrl: CRL_URL },
   },

@@ -1,6 +1,7 @@
-/** The chart installed on a node that runs pods: from `helm install` to a reading in the database, and without its leader. */
+/** The chart installed on a node that runs pods: from `helm install` to a reading in the database and an alert, and pods that go. */
 import assert from 'node:assert/strict'
 import { X509Certificate } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import { get, type IncomingMessage } from 'node:http'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
@@ -12,9 +13,11 @@ import { prepareNode } from '../cluster/node.ts'
 import { NODE_NAME } from '../cluster/node-files.ts'
 import { FORMS, type Form } from '../journeys/fleets-under-load.ts'
 import { balanceOf } from '../journeys/ledger.ts'
+import { ruleYaml } from '../journeys/rules-under-test.ts'
 import { devicesPath } from '../kit/api-client.ts'
 import { deviceRequest } from '../kit/certificates.ts'
 import { connectMqtt } from '../kit/mqtt.ts'
+import { SERVICES } from '../kit/services.ts'
 import { until } from '../kit/until.ts'
 import { ROOT } from '../tools/paths.ts'
 import { type Pods, startPods } from './pods-under-test.ts'
@@ -36,15 +39,32 @@ before(async () => {
 })
 after(() => pods?.[Symbol.asyncDispose]())
 
-const untilReady = ({ namespace, name }: Ref, seconds: number): Promise<string> =>
+const untilReady = ({ namespace, name }: Ref, seconds: number, kind = 'devicefleet'): Promise<string> =>
   pods.node.kubectl(
-    ['wait', '--for=condition=Ready', `devicefleet/${name}`, '--namespace', namespace].concat(`--timeout=${seconds}s`),
+    ['wait', '--for=condition=Ready', `${kind}/${name}`, '--namespace', namespace].concat(`--timeout=${seconds}s`),
   )
 
 const apply = (yaml: string): Promise<string> => pods.node.kubectl(['apply', '-f', '-'], yaml)
 
 const leader = (): Promise<string> =>
   pods.ours('get', 'lease', 'fleetloom-operator', '--output', 'jsonpath={.spec.holderIdentity}')
+
+/** A new device of the stations, outside of the cluster. */
+const connectStation = async (name: string) => {
+  const { username, password } = await pods.register(STATIONS, name)
+  const url = `mqtt://${pods.mqtt.host}:${pods.mqtt.port}`
+  const { client, [Symbol.asyncDispose]: dispose } = await connectMqtt({ url, username, password })
+  let ts = 0
+  return {
+    /** Each reading is later than the one before it. */
+    publish: (reading: object) => {
+      ts = Math.max(ts + 1, Date.now())
+      const body = JSON.stringify({ ...reading, ts })
+      return client.publishAsync(`fleets/weather/stations/${name}/telemetry`, body, { qos: 1 })
+    },
+    [Symbol.asyncDispose]: dispose,
+  }
+}
 
 const startReadings = async () => {
   const names = Array.from({ length: DEVICES }, (_, i) => `${OBJECTS.fleet.name}-${i}`)
@@ -81,7 +101,7 @@ test('everything runs in a namespace that takes restricted pods only', { skip },
   const running =
     'jsonpath={range .items[?(@.status.phase=="Running")]}{.metadata.labels.app\\.kubernetes\\.io/name} {end}'
   const names = (await pods.ours('get', 'pods', '--output', running)).trim().split(/\s+/).sort()
-  const services = ['api', 'ingest', 'operator', 'writer'].map((name) => `fleetloom-${name}`)
+  const services = SERVICES.map((name) => `fleetloom-${name}`).sort()
   assert.deepEqual(
     names,
     services.flatMap((name) => [name, name]),
@@ -91,31 +111,81 @@ test('everything runs in a namespace that takes restricted pods only', { skip },
 test('an image is Node and little else', { skip }, async () => {
   const list = await pods.node.kubectl(['get', 'node', NODE_NAME, '--output', 'jsonpath={.status.images}'])
   const images = JSON.parse(list) as { names: string[]; sizeBytes: number }[]
-  const ours = images.filter(({ names }) => names.some((name) => /fleetloom-(api|ingest|operator|writer):/.test(name)))
-  assert.equal(ours.length, 4)
+  const isOurs = (name: string) => SERVICES.some((service) => name.includes(`/fleetloom-${service}:`))
+  const ours = images.filter(({ names }) => names.some(isOurs))
+  assert.equal(ours.length, SERVICES.length)
   for (const { names, sizeBytes } of ours)
     assert.ok(sizeBytes > 1_000_000 && sizeBytes < IMAGE_BYTES, `${names}: ${sizeBytes} bytes`)
 })
 
+/** What a tenant does before a rule may name a Secret, as the documentation has it. */
+const grantSecrets = async (): Promise<void> => {
+  const page = readFileSync(join(ROOT, 'docs', 'alert-rules.md'), 'utf8')
+  const commands = [...page.matchAll(/^ {4}kubectl (.* -n coldchain .*)$/gm)].map(([, words = '']) => words)
+  assert.equal(commands.length, 4)
+  for (const words of commands) await pods.node.kubectl(words.split(' '))
+}
+
 test('the examples become Ready', { skip }, async () => {
   for (const namespace of ['climate', 'coldchain', 'lab', 'weather'])
     await pods.node.kubectl(['create', 'namespace', namespace])
+  await grantSecrets()
   await pods.node.kubectl(['apply', '-f', EXAMPLES])
   const all = ['--all', '--all-namespaces', '--timeout=60s']
   const ready = await pods.node.kubectl(['wait', '--for=condition=Ready', 'devicefleets', ...all])
   assert.equal(ready.trim().split('\n').length, 4)
-  await pods.node.kubectl(['wait', '--for=condition=Accepted', 'alertrules', ...all])
+  await pods.node.kubectl(['wait', '--for=condition=Ready', 'alertrules', ...all])
+})
+
+test('the operators refuse a bad rule, asked through their Service', { skip }, async () => {
+  const rule = { namespace: 'coldchain', name: 'bad' }
+  const words = /The AlertRule "bad" is invalid: spec\.when: .*temprature.*did you mean temperature/
+  const refused = () => assert.rejects(apply(ruleYaml({ rule, when: 'last(temprature) > 8.0' })), words)
+  await until(() => refused().then(() => true), { what: 'a refusal', deadlineMs: 30_000, everyMs: 500 })
 })
 
 test('a device outside of the cluster publishes through a node port, and its reading is a row', { skip }, async () => {
-  const { username, password } = await pods.register(STATIONS, 'ballard')
-  const url = `mqtt://${pods.mqtt.host}:${pods.mqtt.port}`
-  await using session = await connectMqtt({ url, username, password })
-  const reading = JSON.stringify({ ts: Date.now(), pressure: 1016.6, temperature: 4, wind: 3.8 })
-  await session.client.publishAsync('fleets/weather/stations/ballard/telemetry', reading, { qos: 1 })
+  await using ballard = await connectStation('ballard')
+  await ballard.publish({ pressure: 1016.6, temperature: 4, wind: 3.8 })
   const rows = () => pods.sql("select pressure, temperature, wind from weather_stations where device = 'ballard'")
   await until(async () => (await rows()).length > 0, { what: 'the row' })
   assert.deepEqual(await rows(), [{ pressure: 1016.6, temperature: 4, wind: 3.8 }])
+})
+
+type Turn = { readonly from: string; readonly to: string; readonly device: string; readonly value: number }
+
+/** What the database has of a rule's alerts, once there is as much as is wanted. */
+const assertHistory = async (rule: string, wanted: readonly Turn[]): Promise<void> => {
+  const history = () =>
+    pods.sql<Turn>(`select "from", "to", device, value from alerts where rule = '${rule}' order by ts`)
+  const isLong = async () => (await history()).length >= wanted.length
+  await until(isLong, { what: `the history of ${rule}`, deadlineMs: 30_000 }).catch(() => undefined)
+  assert.deepEqual(await history(), wanted)
+}
+
+/** The devices for which Alertmanager has alerts of a rule, and where each leads. */
+const heardOf = async (rule: string) =>
+  (await pods.alertmanager.firing())
+    .filter(({ labels }) => labels.alertname === rule)
+    .map(({ labels: { device }, generatorURL }) => ({ device, generatorURL }))
+
+test('a rule fires, once, and resolves after the alerter was replaced pod by pod', { skip }, async () => {
+  const rule = { namespace: STATIONS.namespace, name: 'gale' }
+  const spec = { clearWhen: 'last(wind) < 17.0', notify: [{ alertmanager: {} }] }
+  await apply(ruleYaml({ rule, fleet: STATIONS.name, when: 'last(wind) > 24.0', spec }))
+  await untilReady(rule, 30, 'alertrule')
+  await using shilshole = await connectStation('shilshole')
+  for (const wind of [9, 25.5, 20]) await shilshole.publish({ wind })
+  const fired = { from: 'inactive', to: 'firing', device: 'shilshole', value: 25.5 }
+  await assertHistory(rule.name, [fired])
+  await until(async () => (await heardOf(rule.name)).length > 0, { what: 'Alertmanager to hear of it' })
+  const generatorURL = 'https://grafana.example.com/d/alerts?var-rule=gale&var-device=shilshole'
+  assert.deepEqual(await heardOf(rule.name), [{ device: 'shilshole', generatorURL }])
+  await pods.ours('rollout', 'restart', 'statefulset/fleetloom-alerter')
+  await pods.ours('rollout', 'status', 'statefulset/fleetloom-alerter', '--timeout=120s')
+  for (const wind of [19, 12]) await shilshole.publish({ wind })
+  await assertHistory(rule.name, [fired, { from: 'firing', to: 'resolved', device: 'shilshole', value: 12 }])
+  await until(async () => (await heardOf(rule.name)).length === 0, { what: 'Alertmanager to hear that it is over' })
 })
 
 test("the leader's pod is deleted: another takes over within 30 s, and no reading is missing", { skip }, async () => {

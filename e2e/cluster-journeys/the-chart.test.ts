@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { alerterConfig } from '@fleetloom/alerter/config'
 import { apiConfig } from '@fleetloom/api/config'
 import { config as ingestConfig } from '@fleetloom/ingest/config'
 import { config as operatorConfig } from '@fleetloom/operator/config'
@@ -33,6 +34,7 @@ import {
 const CONFIGS: Readonly<Record<Service, Parameters<typeof readConfig>[0]>> = {
   operator: operatorConfig,
   api: apiConfig,
+  alerter: alerterConfig,
   writer: writerConfig,
   ingest: ingestConfig,
 }
@@ -47,6 +49,11 @@ const OTHER: Readonly<Record<string, Json>> = {
   'broker.emqx.sessionExpiry': '2h',
   'broker.emqx.messagesRate': '100/s',
   'deviceCa.crlUrl': 'http://api.example.com/v1/device-ca/crl',
+  'alerter.alertmanagerUrls': ['http://alertmanager:9093'],
+  'alerter.alertUrl': 'https://grafana.example.com/d/other',
+  'alerter.webhookAllowedNetworks': ['10.30.0.0/16'],
+  'alerts.ttl': '90d',
+  'questdb.eventsTtl': '30d',
   logLevel: 'debug',
   'api.service.type': 'NodePort',
 }
@@ -122,6 +129,10 @@ test('a password in a URL, the tag latest and what can be no name are refused', 
   await assert.rejects(render({ image: { tag: 'latest' } }), /image\/tag/)
   await assert.rejects(render({ platformKey: { existingSecret: 'a, key: b' } }), /platformKey\/existingSecret/)
   await assert.rejects(render({ deviceCa: { existingSecret: 'A' } }), /deviceCa\/existingSecret/)
+  const alerter = (one: object) => render({ alerter: one })
+  await assert.rejects(alerter({ alertmanagerUrls: ['http://me:secret@alertmanager:9093'] }), /alertmanagerUrls\/0/)
+  await assert.rejects(alerter({ alertUrl: 'https://me:secret@grafana/d/alerts' }), /alerter\/alertUrl/)
+  await assert.rejects(alerter({ webhookAllowedNetworks: ['receivers.local'] }), /webhookAllowedNetworks\/0/)
 })
 
 /** What the api and the operator ask for when they start on this broker. */
@@ -149,7 +160,9 @@ for (const broker of BROKERS)
     }
   })
 
+const QUESTDB = 'fleetloom-questdb/password'
 const PLATFORM_KEY = 'fleetloom-platform-key/platform-key'
+const PLATFORM_KEYS = [PLATFORM_KEY, 'fleetloom-platform-key-previous/platform-key']
 const DEVICE_CA = ['fleetloom-device-ca/tls.crt', 'fleetloom-device-ca/tls.key']
 const ACCOUNTS = {
   mosquitto: (service: Service) => [`fleetloom-mqtt/${service}`],
@@ -157,9 +170,10 @@ const ACCOUNTS = {
 } as const satisfies Record<Installation, unknown>
 
 const keysOn = (broker: Installation): Readonly<Record<Service, readonly string[]>> => ({
-  operator: ['fleetloom-nats/operator', ...ACCOUNTS[broker]('operator'), 'fleetloom-questdb/password', PLATFORM_KEY],
-  api: ['fleetloom-nats/api', ...ACCOUNTS[broker]('api'), 'fleetloom-admin-key/admin-key', ...DEVICE_CA],
-  writer: ['fleetloom-nats/writer', 'fleetloom-questdb/password'],
+  operator: ['fleetloom-nats/operator', ...ACCOUNTS[broker]('operator'), QUESTDB, ...PLATFORM_KEYS],
+  api: ['fleetloom-nats/api', ...ACCOUNTS[broker]('api'), QUESTDB, 'fleetloom-admin-key/admin-key', ...DEVICE_CA],
+  alerter: ['fleetloom-nats/alerter', QUESTDB, ...PLATFORM_KEYS],
+  writer: ['fleetloom-nats/writer', QUESTDB],
   ingest: ['fleetloom-nats/ingest', PLATFORM_KEY],
 })
 

@@ -4,6 +4,7 @@ import { type Platform, startPlatform } from '../kit/platform.ts'
 import type { PlatformOptions } from '../kit/platform-options.ts'
 import { until } from '../kit/until.ts'
 import { type KubeFleet, type Kubernetes, type KubernetesOptions, operatorOn, startKubernetes } from './kubernetes.ts'
+import { applyWebhook, webhookEnv } from './webhook.ts'
 
 export type KubePlatform = AsyncDisposable & {
   readonly kubernetes: Kubernetes
@@ -12,6 +13,8 @@ export type KubePlatform = AsyncDisposable & {
   untilReady(fleet: Ref, deadlineMs?: number): Promise<KubeFleet>
   /** Waits for a condition of the fleet whose `Type=Status Reason: message` matches. */
   untilSays(fleet: Ref, words: RegExp, deadlineMs?: number): Promise<string>
+  /** The same of a rule. */
+  untilRuleSays(rule: Ref, words: RegExp, deadlineMs?: number): Promise<string>
   /** Waits for an event about the fleet whose `Reason: message` matches. */
   untilTold(fleet: Ref, words: RegExp, deadlineMs?: number): Promise<string>
   /** A metric of the operator, its series added up. */
@@ -24,6 +27,10 @@ export const RESYNC_MS = 1_000
 export type Options = KubernetesOptions & {
   readonly platform?: PlatformOptions
   readonly resyncMs?: number
+  /** The API server asks the operator before it takes a resource, at this port of the machine. */
+  readonly webhookPort?: number
+  /** Called before the operator starts. */
+  readonly prepare?: (kubernetes: Kubernetes) => Promise<unknown>
   /** The operator's way to the API server, where it is not the straight one. */
   readonly kubeconfig?: (kubernetes: Kubernetes) => string | Promise<string>
 }
@@ -35,9 +42,9 @@ export const sumOf = (page: string, name: string): number =>
     .filter((line) => line.startsWith(`${name} `) || line.startsWith(`${name}{`))
     .reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0)
 
-type Questions = Pick<KubePlatform, 'untilReady' | 'untilSays' | 'untilTold'>
+type Questions = Pick<KubePlatform, 'untilReady' | 'untilSays' | 'untilRuleSays' | 'untilTold'>
 
-export const questions = ({ fleet, kubectl }: Kubernetes): Questions => {
+export const questions = ({ fleet, rule, kubectl }: Kubernetes): Questions => {
   const events = async ({ namespace, name }: Ref): Promise<string[]> => {
     const about = ['--field-selector', `involvedObject.name=${name}`]
     const list = await kubectl(['get', 'events', '--namespace', namespace, ...about, '--output', 'json'])
@@ -49,6 +56,20 @@ export const questions = ({ fleet, kubectl }: Kubernetes): Questions => {
     if (found === undefined) throw new Error(`it was said:\n${said.join('\n')}`)
     return found
   }
+  const untilSaid = (
+    look: () => Promise<Pick<KubeFleet, 'status'>>,
+    ref: Ref,
+    words: RegExp,
+    deadlineMs: number,
+  ): Promise<string> =>
+    until(
+      async () => {
+        const { conditions = [] } = (await look()).status ?? {}
+        const said = conditions.map(({ type, status, reason, message }) => `${type}=${status} ${reason}: ${message}`)
+        return firstOf(words, said)
+      },
+      { what: `a condition of ${label(ref)} like ${words}`, deadlineMs, everyMs: 100 },
+    )
   return {
     untilReady: (ref, deadlineMs = 30_000) =>
       until(
@@ -61,15 +82,8 @@ export const questions = ({ fleet, kubectl }: Kubernetes): Questions => {
         },
         { what: `${label(ref)} to be Ready`, deadlineMs, everyMs: 100 },
       ),
-    untilSays: (ref, words, deadlineMs = 30_000) =>
-      until(
-        async () => {
-          const { conditions = [] } = (await fleet(ref)).status ?? {}
-          const said = conditions.map(({ type, status, reason, message }) => `${type}=${status} ${reason}: ${message}`)
-          return firstOf(words, said)
-        },
-        { what: `a condition of ${label(ref)} like ${words}`, deadlineMs, everyMs: 100 },
-      ),
+    untilSays: (ref, words, deadlineMs = 30_000) => untilSaid(() => fleet(ref), ref, words, deadlineMs),
+    untilRuleSays: (ref, words, deadlineMs = 30_000) => untilSaid(() => rule(ref), ref, words, deadlineMs),
     untilTold: (ref, words, deadlineMs = 60_000) =>
       until(async () => firstOf(words, await events(ref)), {
         what: `an event about ${label(ref)} like ${words}`,
@@ -86,8 +100,16 @@ export const startKubePlatform = async (options: Options = {}): Promise<KubePlat
     resyncMs = RESYNC_MS,
     platform: given = {},
     kubeconfig = (known: Kubernetes) => known.operatorKubeconfig,
+    webhookPort,
   } = options
-  const operator = { ...operatorOn(await kubeconfig(kubernetes)), RESYNC_MS: String(resyncMs), ...given.env?.operator }
+  if (webhookPort !== undefined) await applyWebhook(kubernetes, webhookPort)
+  await options.prepare?.(kubernetes)
+  const operator = {
+    ...operatorOn(await kubeconfig(kubernetes)),
+    ...(webhookPort !== undefined && webhookEnv(webhookPort)),
+    RESYNC_MS: String(resyncMs),
+    ...given.env?.operator,
+  }
   const platform = stack.use(await startPlatform({ ...given, env: { ...given.env, operator } }))
   const parts = stack.move()
   return {

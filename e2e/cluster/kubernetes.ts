@@ -22,6 +22,8 @@ export type Kubernetes = AsyncDisposable & {
   readonly api: KubeApi
   /** A fleet as the API server has it. */
   fleet(ref: Ref): Promise<KubeFleet>
+  /** A rule as the API server has it. */
+  rule(ref: Ref): Promise<KubeRule>
 }
 
 /** A DeviceFleet as tests look at it. */
@@ -37,6 +39,15 @@ export type KubeFleet = {
     readonly observedGeneration: number
     readonly conditions: readonly { type: string; status: string; reason: string; message: string }[]
     readonly devices?: { readonly registered: number; readonly online: number }
+  }
+}
+
+/** An AlertRule as tests look at it. */
+export type KubeRule = Pick<KubeFleet, 'metadata' | 'spec'> & {
+  readonly status?: NonNullable<KubeFleet['status']> & {
+    readonly firing?: number
+    readonly pending?: number
+    readonly lastEvaluated?: string
   }
 }
 
@@ -125,6 +136,7 @@ export const startKubernetes = async (options: KubernetesOptions = {}): Promise<
     apply,
     api,
     fleet: (ref) => api.request<KubeFleet>({ method: 'GET', path: objectPath('DeviceFleet', ref) }),
+    rule: (ref) => api.request<KubeRule>({ method: 'GET', path: objectPath('AlertRule', ref) }),
     [Symbol.asyncDispose]: () => started.disposeAsync(),
   }
 }

@@ -60,6 +60,7 @@ const USUAL: Readonly<Record<PortName, number>> = {
   operator: 8081,
   ingest: 8082,
   writer: 8083,
+  alerter: 8084,
 }
 
 /** The usual port of each part, or the next free one above it when it is taken. */

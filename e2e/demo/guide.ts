@@ -22,8 +22,12 @@ export const queryCommand = ({ questdb }: Platform, { namespace, name }: Device)
     `--data-urlencode ${quoted(`query=SELECT ts, device, temperature, door FROM ${namespace}_${name} ORDER BY ts DESC LIMIT 5`)}`,
   ].join(' ')
 
+/** What fires now. */
+const alertsCommand = ({ api, adminKeyFile }: Platform): string =>
+  `curl -s -H "Authorization: Bearer $(cat ${shown(adminKeyFile)})" ${api.url}/v1/alerts`
+
 const addresses = (platform: Platform): [string, string][] => {
-  const { mosquitto, nats, questdb, api, operator, ingest, writer } = platform
+  const { mosquitto, nats, questdb, api, operator, ingest, writer, alerter } = platform
   return [
     ['MQTT broker', `${mosquitto.url}   user and password of a registered device`],
     ['api', `${api.url}   Authorization: Bearer ${readFileSync(platform.adminKeyFile, 'utf8').trim()}`],
@@ -35,6 +39,7 @@ const addresses = (platform: Platform): [string, string][] => {
     ['operator', `${operator.url}/status`],
     ['ingest', `${ingest.url}/metrics`],
     ['writer', `${writer.url}/metrics`],
+    ['alerter', `${alerter.url}/metrics`],
     ['NATS', `${nats.url}   monitor ${nats.monitorUrl}`],
   ]
 }
@@ -47,6 +52,8 @@ export const showGuide = (platform: Platform, device: Device): void => {
   say(`  ${publishCommand(platform, device)}`)
   say(bold('See it in the database'))
   say(`  ${queryCommand(platform, device)}`)
+  say(bold('See what alerts fire: truck-1 is about to leave its door open for ten seconds'))
+  say(`  ${alertsCommand(platform)}`)
   say(bold('Change a fleet: add a measurement, then watch it converge'))
   say(
     `  sed -i 's/^  measurements:/&\\n    - { name: battery, type: Double, unit: V }/' ${shown(MANIFESTS)}/reefers.yaml && make status`,

@@ -2,15 +2,17 @@
 import { once } from 'node:events'
 import { label } from '@fleetloom/crds/names'
 import { messageOf } from '@fleetloom/shared/process/logger'
+import type { Device } from '../kit/api-client.ts'
 import type { FleetStatus } from '../kit/fleet-status.ts'
 import { type Platform, startPlatform } from '../kit/platform.ts'
 import { SERVICES } from '../kit/services.ts'
 import { until } from '../kit/until.ts'
+import { historyCommand, playAlert } from './alert.ts'
 import { checkRows } from './check.ts'
 import { demoDevice } from './device.ts'
 import { choosePorts, DATA, DemoError, logFileOf, markRunning, prepareFolder, runningDemo, shown } from './folder.ts'
 import { showGuide } from './guide.ts'
-import { done, failed, say } from './screen.ts'
+import { dim, done, failed, say } from './screen.ts'
 import { startSimulator } from './simulator.ts'
 import { createWatchdog, type Watchdog } from './watchdog.ts'
 
@@ -59,13 +61,31 @@ const meanwhile = <T>({ gaveUp }: Watchdog, work: Promise<T>): Promise<T | 'inte
   return Promise.race([work, interrupted, gaveUp.then((reason) => Promise.reject(new DemoError(reason)))])
 }
 
+const check = async (platform: Platform, device: Device): Promise<void> => {
+  await checkRows(platform, device)
+  await playAlert(platform, device, (line) => done(line))
+}
+
+/** An alert for the user to see; the demo goes on where it fails. */
+const showAlert = async (platform: Platform, device: Device): Promise<void> => {
+  try {
+    await playAlert(platform, device, (line) => done(line))
+    say(`    ${dim(historyCommand(platform, device))}`)
+  } catch (error) {
+    failed(`no alert was seen: ${messageOf(error)}`)
+  }
+}
+
 const perform = async (stack: AsyncDisposableStack, watchdog: Watchdog): Promise<void> => {
   const started = await meanwhile(watchdog, start(stack, watchdog))
   if (started === 'interrupted') return
   const { platform, device } = started
-  if (isCheck) return void (await meanwhile(watchdog, checkRows(platform, device)))
+  if (isCheck) return void (await meanwhile(watchdog, check(platform, device)))
   showGuide(platform, device)
-  await meanwhile(watchdog, new Promise<never>(() => undefined))
+  await meanwhile(
+    watchdog,
+    showAlert(platform, device).then(() => new Promise<never>(() => undefined)),
+  )
 }
 
 /** Leaves the terminal's ^C on a line of its own. */

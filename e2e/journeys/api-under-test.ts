@@ -60,13 +60,19 @@ export type ApiUnderTest = AsyncDisposable & {
   send<T = Record<string, unknown>>(method: string, path: string, send?: Send): Promise<Answer<T>>
 }
 
-type Servers = { readonly nats: NatsServer; readonly mosquitto: MosquittoServer; readonly adminKeyFile: string }
+type Servers = {
+  readonly nats: NatsServer
+  readonly mosquitto: MosquittoServer
+  readonly adminKeyFile: string
+  readonly env?: Readonly<Record<string, string>>
+}
 
 /** One api process on servers that stand already. */
 export const startApi = async ({
   nats,
   mosquitto,
   adminKeyFile,
+  env: more = {},
 }: Servers): Promise<Child & { readonly url: string }> => {
   const url = `http://127.0.0.1:${await freePort()}`
   const { natsUrl, natsUser, natsPasswordFile } = nats.settings('api')
@@ -79,6 +85,7 @@ export const startApi = async ({
     MQTT_USER: mosquitto.admins.api.username,
     MQTT_PASSWORD_FILE: mosquitto.admins.api.file,
     ADMIN_KEY_FILE: adminKeyFile,
+    ...more,
   }
   const child = await startChild({
     name: 'api',
@@ -110,7 +117,12 @@ export const startApiUnderTest = async (): Promise<ApiUnderTest> => {
   }
 }
 
-const request = async <T>(url: string, method: string, { body, key, headers, text }: Send): Promise<Answer<T>> => {
+/** One request; `key` is the bearer token. */
+export const request = async <T>(
+  url: string,
+  method: string,
+  { body, key, headers, text }: Send,
+): Promise<Answer<T>> => {
   const response = await fetch(url, {
     method,
     headers: {

@@ -43,7 +43,9 @@ test('a registered device connects with the secret it was given once, and publis
 
   const { secret, ...shown } = body
   const read = await under.send('GET', `${DEVICES}/r-1`)
-  assert.deepEqual(read.body, shown)
+  const { presenceUnavailable, ...held } = read.body
+  assert.deepEqual(held, shown)
+  assert.match(String(presenceUnavailable), /no alerter answered/)
   assert.equal(JSON.stringify(await under.send('GET', DEVICES)).includes(secret), false)
 })
 

@@ -65,7 +65,8 @@ const untilRows = (table: string, column: string, device: string, wanted: readon
 
 test('the table of reasons is the one in the code', () => {
   const table = [...DOC.matchAll(/^\| `([a-z_]+)` \| (.*) \|$/gm)].map(([, reason, hint]) => [reason, hint])
-  assert.deepEqual(table, Object.entries(DEAD_LETTER_REASONS))
+  const ofMessages = Object.entries(DEAD_LETTER_REASONS).filter(([reason]) => !reason.startsWith('notification_'))
+  assert.deepEqual(table, ofMessages)
 })
 
 test('every command of the page runs, and what it publishes is in the table', async () => {

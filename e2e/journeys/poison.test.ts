@@ -5,6 +5,7 @@ import { after, before, test } from 'node:test'
 import { namesOf } from '@fleetloom/crds/names'
 import { type DeadLetter, deadLetterHeaders, KEPT_BYTES } from '@fleetloom/shared/dead-letters/dead-letter'
 import { DRY_RUN_HEADER, replayOutcome } from '@fleetloom/shared/dead-letters/replay'
+import { batchInfo } from '@fleetloom/shared/pipeline/batch'
 import type { FleetDocument } from '@fleetloom/shared/pipeline/fleet-document'
 import type { MqttSession } from '../kit/mqtt.ts'
 import { until } from '../kit/until.ts'
@@ -258,10 +259,19 @@ test('a dead letter is replayed once the fleet declares what it lacked, and twic
   assert.match(rows[0] as string, new RegExp(` ${letter.head.arrivalMs}000000$`))
 })
 
-test('an event is stored as it came, one that is none is set aside', async () => {
+test('an event becomes a row of the events table, and each that is none is set aside with its reason', async () => {
   const events = 'fleets/poison/things/e-1/events'
-  await send(events, '{"type":"door","severity":"info","by":"é"}')
-  await send(events, '{"type":"door"}')
+  const bad: readonly (readonly [string, string, string])[] = [
+    ['{"type":"door","severity":"info"}', 'invalid_event', 'severity'],
+    ['{"severity":"low"}', 'invalid_event', 'type'],
+    ['{"type":"door","metadata":[1]}', 'invalid_event', 'metadata'],
+    [`{"type":"door","user":"${'u'.repeat(257)}"}`, 'invalid_event', 'user'],
+    ['{"type":"door","ts":1}', 'timestamp_too_old', 'ts'],
+    ['{"type":"door"', 'malformed_json', ''],
+  ]
+  const ts = Date.now()
+  for (const [payload] of bad) await send(events, payload)
+  await send(events, JSON.stringify({ type: 'door.open', severity: 'high', user: 'é "x"', metadata: { n: 1 }, ts }))
   const stored = await until(
     () =>
       under.client.jsm.streams
@@ -269,18 +279,30 @@ test('an event is stored as it came, one that is none is set aside', async () =>
         .then((message) => message ?? undefined),
     { what: 'the event' },
   )
-  assert.equal(Buffer.from(stored.data).toString(), '{"type":"door","severity":"info","by":"é"}')
-  assert.equal(stored.header.get('Fleetloom-Device'), 'e-1')
+  assert.equal(
+    Buffer.from(stored.data)
+      .toString()
+      .replace(/digest=-?\d+i/, 'digest=Di'),
+    `poison_events,fleet=things,device=e-1,type=door.open,severity=high user="é \\"x\\"",metadata="{\\"n\\":1}",digest=Di ${ts}000000\n`,
+  )
+  assert.deepEqual(batchInfo(stored.header), {
+    rows: 1,
+    firstMicros: ts * 1000,
+    lastMicros: ts * 1000,
+    uid: document.uid,
+    generation: document.generation,
+    traceLinks: [],
+  })
   const found = await until(
     async () => {
       const mine = forTopic(await letters(), events)
-      return mine.length > 0 ? mine : undefined
+      return mine.length >= bad.length ? mine : undefined
     },
-    { what: 'the letter' },
+    { what: 'the letters' },
   )
   assert.deepEqual(
-    found.map(({ head }) => [head.reason, head.field]),
-    [['invalid_event', 'severity']],
+    found.map(({ head, body }) => [body.toString(), head.reason, head.field]),
+    bad,
   )
 })
 

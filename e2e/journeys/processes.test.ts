@@ -12,6 +12,7 @@ const MAINS = {
   operator: 'operator/src/main.ts',
   ingest: 'services/ingest/src/main.ts',
   writer: 'services/writer/src/main.ts',
+  alerter: 'services/alerter/src/main.ts',
   api: 'services/api/src/main.ts',
   simulator: 'services/simulator/src/main.ts',
 } as const

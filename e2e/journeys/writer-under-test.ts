@@ -76,7 +76,7 @@ const makeStream = async ({ jsm }: Nats, { stream, namespace, name }: FleetDocum
   })
   await jsm.consumers.add(stream.name, {
     ...WRITER_CONSUMER_CONFIG,
-    filter_subject: names.telemetrySubjects({ namespace, name }),
+    filter_subject: names.streamSubjects({ namespace, name }),
   })
 }
 

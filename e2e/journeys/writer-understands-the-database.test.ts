@@ -1,9 +1,9 @@
-/** What QuestDB answers, asked of the real one: the table in services/writer/src/questdb/answer.ts must hold for the version in use. */
+/** What QuestDB answers, asked of the real one: the table in services/shared/src/questdb/answer.ts must hold for the version in use. */
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
-import type { Answer } from '@fleetloom/writer/questdb/answer'
-import { createQuestdb } from '@fleetloom/writer/questdb/client'
+import type { Answer } from '@fleetloom/shared/questdb/answer'
+import { createQuestdb } from '@fleetloom/shared/questdb/client'
 import { startQuestdb } from '../kit/questdb.ts'
 import { secretFile } from '../kit/secret-file.ts'
 import { tempDir } from '../kit/temp.ts'
@@ -15,7 +15,7 @@ const settings = { questdbUrl: server.url, questdbUser: server.user, questdbPass
 const client = stack.use(createQuestdb(settings))
 
 const TABLE = 'answers'
-const target = { table: TABLE, measurements: ['a', 'b', 'c', 'd', 'e', 'late'].map((name) => ({ name })) }
+const target = { table: TABLE, columns: ['ts', 'device', 'digest', 'a', 'b', 'c', 'd', 'e', 'late'] }
 const T = '1700000000000000000'
 const create = (name: string, more = '') =>
   server.sql(

@@ -5,17 +5,19 @@
  */
 import { namesOf } from '@fleetloom/crds/names'
 
-export const NATS_USERS = ['admin', 'operator', 'ingest', 'writer', 'api'] as const
+export const NATS_USERS = ['admin', 'operator', 'ingest', 'writer', 'alerter', 'api'] as const
 export type NatsUser = (typeof NATS_USERS)[number]
 
 type Subjects = { readonly allow: readonly string[]; readonly deny?: readonly string[] }
 export type Permissions = {
   readonly publish: Subjects
   readonly subscribe: Subjects
-  readonly allow_responses?: boolean
+  readonly allow_responses?: boolean | { readonly max: number; readonly expires: string }
 }
 
 const INBOX = '_INBOX.>'
+/** The alerter answers a question once for each shard that it holds. */
+const MOST_SHARDS = 64
 
 /** Opening a bucket, reading and watching it. */
 const readBucket = (bucket: string): string[] => [
@@ -43,6 +45,13 @@ const reportApplied = (bucket: string, service: string): string[] => [
 const wholeStream = (stream: string): string[] =>
   ['*.*', '*.*.*'].flatMap((verb) => [`$JS.API.${verb}.${stream}`, `$JS.API.${verb}.${stream}.>`])
 
+/** Making, reading and acknowledging durable consumers of one stream, as the alerter does with its outlets. */
+const ownConsumers = (stream: string): string[] => [
+  ...['CREATE', 'DURABLE.CREATE', 'INFO', 'DELETE', 'MSG.NEXT'].map((verb) => `$JS.API.CONSUMER.${verb}.${stream}.>`),
+  ...[`$JS.API.STREAM.INFO.${stream}`, `$JS.API.STREAM.MSG.GET.${stream}`, `$JS.API.DIRECT.GET.${stream}`],
+  ...[`$JS.ACK.${stream}.>`, `$JS.ACK.*.*.${stream}.>`],
+]
+
 /** Acknowledging to the writer's consumers, in both forms that the server gives the subject. */
 const WRITER_ACKS = ['$JS.ACK.*.writer.>', '$JS.ACK.*.*.*.writer.>']
 
@@ -52,6 +61,8 @@ const onEach = (verbs: readonly string[], streams: readonly string[], rest = '')
   verbs.flatMap((verb) => streams.map((stream) => `$JS.API.${verb}.${stream}${rest}`))
 
 /** Permissions by user; `admin`, for tests and people, may do everything. */
+// A table in disguise: a line for each right.
+// biome-ignore lint/complexity/noExcessiveLinesPerFunction: see above
 export const natsPermissions = (installation?: string): Readonly<Record<NatsUser, Permissions | undefined>> => {
   const names = namesOf(installation)
   const { pipeline, applied, devices, alerts, keys } = names.buckets
@@ -90,10 +101,23 @@ export const natsPermissions = (installation?: string): Readonly<Record<NatsUser
         ),
       ],
     ),
+    alerter: {
+      ...service(
+        [
+          ...[...writeBucket(alerts), `$JS.API.STREAM.PURGE.KV_${alerts}`, ...reportApplied(applied, 'alerter')],
+          ...[pipeline, devices].flatMap(readBucket),
+          ...[...ownConsumers('*'), '$JS.API.CONSUMER.CREATE.*'],
+          ...[`${root}alert.>`, `${root}dead.>`, `${root}fleet.*.*.events`],
+        ],
+        [`KV_${keys}`, dead].flatMap(wholeStream),
+      ),
+      subscribe: { allow: [INBOX, `${root}ask.>`] },
+      allow_responses: { max: MOST_SHARDS, expires: '10s' },
+    },
     api: service([
-      ...[...readBucket(pipeline), ...writeBucket(devices), ...writeBucket(keys)],
+      ...[...readBucket(pipeline), ...[devices, keys, alerts].flatMap(writeBucket)],
       ...onEach(['STREAM.INFO', 'STREAM.MSG.DELETE', 'DIRECT.GET'], [dead]),
-      ...[`${root}fleet.*.*.telemetry.*`, `${root}replay.>`],
+      ...[`${root}fleet.*.*.telemetry.*`, `${root}fleet.*.*.events`, `${root}replay.>`, `${root}ask.>`],
     ]),
   }
 }

@@ -1,5 +1,5 @@
 /**
- * The whole platform on one machine: three servers, our four processes and a folder of manifests. For a test in a temp
+ * The whole platform on one machine: three servers, our five processes and a folder of manifests. For a test in a temp
  * folder on free ports; for the demo in a folder of its own on the usual ports.
  */
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
@@ -16,7 +16,7 @@ import { startNats } from './nats.ts'
 import type { Place } from './place.ts'
 import type { Part, PlatformOptions } from './platform-options.ts'
 import { startQuestdb } from './questdb.ts'
-import { secretFile } from './secret-file.ts'
+import { type Secret, secretFile } from './secret-file.ts'
 import {
   type Servers,
   type Service,
@@ -35,6 +35,7 @@ export type Platform = AsyncDisposable &
   ApiClient &
   Readonly<Record<Service, ServiceProcess>> & {
     readonly adminKeyFile: string
+    readonly platformKey: Secret
     /** With the option `certificates`: the CA of devices, and the process that keeps the broker's revocation list. */
     readonly deviceCa: DeviceCaFiles | undefined
     readonly crl: Child | undefined
@@ -109,11 +110,11 @@ const startServices = async (stack: AsyncDisposableStack, around: Surroundings, 
     const specific = { port: options.ports?.[service], env: options.env?.[service] }
     return announced(service, options, startService(service, around, { ...place, ...specific }))
   }
-  const [operator, api, writer, ingest] = await together(
+  const [operator, api, alerter, writer, ingest] = await together(
     stack,
-    ...([start('operator'), start('api'), start('writer'), start('ingest')] as const),
+    ...([start('operator'), start('api'), start('alerter'), start('writer'), start('ingest')] as const),
   )
-  return { operator, api, writer, ingest }
+  return { operator, api, alerter, writer, ingest }
 }
 
 /** Where the broker has a listener for certificates: what keeps its list of the revoked ones. */

@@ -59,7 +59,7 @@ test('no service on NATS reads, forges or removes what is another’s', async ()
     () => writer.jsm.direct.getMessage('KV_fleetloom-keys', { seq: 1 }),
     () => reports.put('ingest.ns.fleet.0', '{}'),
     () => api.js.publish('$JS.ACK.fleet_ns_fleet.writer.1.1.1.1.1', '+TERM'),
-    () => api.js.publish('fleet.ns.fleet.events', '{}'),
+    () => api.js.publish('fleet.ns.fleet.other', '{}'),
   ]
   for (const attempt of refused) await assert.rejects(attempt, /permissions violation|overlap/i, attempt.toString())
   assert.equal((await applied.get('writer.ns.fleet.0'))?.string(), '{}')

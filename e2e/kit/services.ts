@@ -10,7 +10,7 @@ import { freePort } from './ports.ts'
 import type { QuestdbServer } from './questdb.ts'
 import type { Secret } from './secret-file.ts'
 
-export const SERVICES = ['operator', 'api', 'writer', 'ingest'] as const
+export const SERVICES = ['operator', 'api', 'alerter', 'writer', 'ingest'] as const
 export type Service = (typeof SERVICES)[number]
 
 /** A running service; `url` is that of its /healthz, /readyz and /metrics. */
@@ -58,11 +58,17 @@ const ENV: Readonly<Record<Service, (around: Surroundings) => Env>> = {
   }),
   api: (around) => ({
     ...mqttEnv(around, 'api'),
+    ...questdbEnv(around),
     ADMIN_KEY_FILE: around.adminKeyFile,
     ...(around.deviceCa && {
       DEVICE_CA_CERT_FILE: around.deviceCa.certFile,
       DEVICE_CA_KEY_FILE: around.deviceCa.keyFile,
     }),
+  }),
+  alerter: (around) => ({
+    ...questdbEnv(around),
+    MQTT_URL: around.mosquitto.url,
+    PLATFORM_KEY_FILE: around.platformKey.file,
   }),
   writer: questdbEnv,
   ingest: ({ mosquitto: { url, queue }, platformKey }) => ({

@@ -21,19 +21,24 @@ export const until = async <T>(
   { what, deadlineMs = 10_000, everyMs = 50 }: Deadline,
 ): Promise<T> => {
   const end = performance.now() + deadlineMs
+  let last: unknown
   for (;;) {
     const outcome = await attempt(condition, end - performance.now())
     if ('value' in outcome) return outcome.value
-    if (performance.now() > end) throw timeout(what, deadlineMs, outcome.error)
+    if (!(outcome.error instanceof NoAnswer)) last = outcome.error
+    if (performance.now() > end) throw timeout(what, deadlineMs, last ?? outcome.error)
     await sleep(everyMs)
   }
 }
+
+/** An attempt that was cut off: what an earlier one said tells more. */
+class NoAnswer extends Error {}
 
 type Outcome<T> = { value: T } | { error?: unknown }
 
 const attempt = async <T>(condition: () => T | Falsy | Promise<T | Falsy>, leftMs: number): Promise<Outcome<T>> => {
   const late = Promise.withResolvers<never>()
-  const timer = setTimeout(() => late.reject(new Error('no answer yet')), Math.max(leftMs, 1))
+  const timer = setTimeout(() => late.reject(new NoAnswer('no answer yet')), Math.max(leftMs, 1))
   try {
     const value = await Promise.race([condition(), late.promise])
     return value === false || value === null || value === undefined ? {} : { value }

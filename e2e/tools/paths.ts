@@ -24,6 +24,7 @@ const candidates = {
     ...globSync('/usr/lib/*-linux-gnu*/mosquitto_dynamic_security.so'),
     ...['/usr/lib64', '/usr/lib', '/usr/local/lib'].map((folder) => join(folder, 'mosquitto_dynamic_security.so')),
   ],
+  alertmanager: () => [...onPath('prometheus-alertmanager'), ...onPath('alertmanager')],
   promtool: () => [join(PROMETHEUS, 'usr', 'bin', 'promtool'), ...onPath('promtool')],
 } as const satisfies Record<string, () => string[]>
 

@@ -80,8 +80,6 @@ const questdb: Step = {
   },
 }
 
-const APT = 'apt-get install -y --no-install-recommends mosquitto mosquitto-clients'
-
 /** Debian starts the service after an install unless this file says no; a policy that stands is left alone. */
 const withoutServiceStart = async (work: () => Promise<void>): Promise<void> => {
   const policy = '/usr/sbin/policy-rc.d'
@@ -92,20 +90,35 @@ const withoutServiceStart = async (work: () => Promise<void>): Promise<void> => 
   await work().finally(remove)
 }
 
+const aptInstall = async (...packages: string[]): Promise<void> => {
+  const args = ['install', '-y', '--no-install-recommends', ...packages]
+  const byHand = `apt-get ${args.join(' ')}`
+  if (process.getuid?.() !== 0) throw new SetupError(`this is not root. Run once: sudo ${byHand}`)
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
+  await withoutServiceStart(async () => {
+    if ((await run('apt-get', args, env)).code === 0) return
+    await must('apt-get', ['update'], 'Are the Debian package sources reachable from here?', env)
+    await must('apt-get', args, `Try it by hand: ${byHand}`, env)
+  })
+}
+
 const mosquitto: Step = {
   name: 'Mosquitto (Debian package)',
   done: () => has('mosquitto', 'Mosquitto dynamic security plugin', 'mosquitto_pub'),
-  install: async () => {
-    if (process.getuid?.() !== 0)
-      throw new SetupError(`Mosquitto is missing and this is not root. Run once: sudo ${APT}`)
-    const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
-    const [command = '', ...args] = APT.split(' ')
-    await withoutServiceStart(async () => {
-      if ((await run(command, args, env)).code === 0) return
-      await must('apt-get', ['update'], 'Are the Debian package sources reachable from here?', env)
-      await must(command, args, `Try it by hand: ${APT}`, env)
-    })
-  },
+  install: () => aptInstall('mosquitto', 'mosquitto-clients'),
+}
+
+/** Installed and not unpacked, as Debian's looks for its templates in /usr/share. */
+const alertmanager: Step = {
+  name: 'Alertmanager (Debian package)',
+  done: () => has('alertmanager'),
+  install: () => aptInstall('prometheus-alertmanager'),
+}
+
+/** apt-get has one lock: one after the other. */
+const debian = async (): Promise<boolean> => {
+  const outcomes = [await perform(mosquitto), await perform(alertmanager)]
+  return outcomes.every(Boolean)
 }
 
 /** Unpacked and not installed: that needs no root, and starts no service. */
@@ -145,5 +158,5 @@ const perform = async ({ name, done, install, otherwise }: Step): Promise<boolea
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
 await mkdir(TOOLS, { recursive: true })
-const outcomes = await Promise.all([python, questdb, mosquitto, promtool].map(perform))
+const outcomes = await Promise.all([debian(), ...[python, questdb, promtool].map(perform)])
 process.exit(outcomes.every(Boolean) ? 0 : 1)

@@ -1,3 +1,4 @@
+import { namesOf } from '@fleetloom/crds/names'
 import type { Broker } from '@fleetloom/shared/broker/broker'
 import { connectBroker, limitsOf } from '@fleetloom/shared/broker/connect'
 import { connectNats } from '@fleetloom/shared/nats'
@@ -5,7 +6,9 @@ import { processRoutes, serveHttp } from '@fleetloom/shared/process/http'
 import { messageOf } from '@fleetloom/shared/process/logger'
 import { readSecret } from '@fleetloom/shared/process/read-secret'
 import { runProcess } from '@fleetloom/shared/process/run'
+import { checkRule } from '@fleetloom/shared/rules/language/check-rule'
 import { config } from './config.ts'
+import { leads } from './loop/leadership.ts'
 import { gatedBroker, gatedDatabase, gatedNats } from './loop/write-gate.ts'
 import { openSource } from './open-source.ts'
 import { operate } from './operate.ts'
@@ -20,7 +23,7 @@ await runProcess({
     const { config, log, registry, stack, fail } = context
     // First, so that a replica that can't reach NATS does not come to lead.
     const connected = stack.use(await connectNats('operator', config))
-    const { source, leadership, gate, routes } = await openSource(context)
+    const { source, secrets, leadership, gate, routes, api } = await openSource(context)
     const nats = gatedNats(connected, gate)
     const password = await readSecret(config.questdbPasswordFile)
     const { questdbUrl: url, questdbUser: user } = config
@@ -31,10 +34,19 @@ await runProcess({
     const address = { host: config.httpHost, port: config.httpPort }
     stack.use(await serveHttp(address, { ...processRoutes(registry, checks), ...routes }))
 
+    if (api) {
+      // Certificates are made by code that is large, and needed on a cluster only.
+      const { openAdmission } = await import('./admission/open.ts')
+      const names = namesOf(config.installation)
+      const judging = { api, source, nats, names, check: checkRule, gate, leads: () => leads(leadership) }
+      await openAdmission(context, judging)
+    }
+
+    const mayWrite = () => leadership.mayWrite()
     const lead = async (): Promise<void> => {
       await leadership.won
       broker = gatedBroker(stack.use(await connectBroker(config, { log, limits: limitsOf(config) })), gate)
-      await operate(context, { source, nats, broker, database }, () => leadership.mayWrite())
+      await operate(context, { source, secrets, nats, broker, database, check: checkRule, mayWrite })
     }
     leadership.lost.then(fail, fail)
     const leading = lead()

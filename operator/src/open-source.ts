@@ -6,14 +6,20 @@ import { createWriteGate, type WriteGate } from './loop/write-gate.ts'
 import { createFilesSource } from './source/files.ts'
 import { KubeApi } from './source/kube/kube-api.ts'
 import { fromKubeconfig, inCluster } from './source/kube/kube-config.ts'
+import { kubeSecrets } from './source/kube/kube-secrets.ts'
 import { createKubeSource } from './source/kube/kube-source.ts'
+import { type SecretReader, secretFiles } from './source/secrets.ts'
 import type { Source } from './source/source.ts'
 import { statusRoute } from './status/route.ts'
 
 type Opened = {
   readonly source: Source
+  /** Secrets that resources name. */
+  readonly secrets: SecretReader
   readonly leadership: Leadership
   readonly gate: WriteGate
+  /** The API server, where resources come from one. */
+  readonly api?: KubeApi
   /** Routes that only this source has. */
   readonly routes: Readonly<Record<string, ReturnType<typeof statusRoute>>>
 }
@@ -23,7 +29,8 @@ type Context = ProcessContext<Config>
 const openFolder = async ({ config, log, registry, stack }: Context, folder: string): Promise<Opened> => {
   const source = stack.use(await createFilesSource({ folder, stateFile: config.stateFile, log }))
   const gate = createWriteGate(registry, soleLeader.mayWrite)
-  return { source, leadership: soleLeader, gate, routes: { '/status': statusRoute(source) } }
+  const secrets = secretFiles(config.secrets)
+  return { source, secrets, leadership: soleLeader, gate, routes: { '/status': statusRoute(source) } }
 }
 
 const openCluster = async ({ config, log, registry, stack }: Context): Promise<Opened> => {
@@ -34,7 +41,7 @@ const openCluster = async ({ config, log, registry, stack }: Context): Promise<O
   const gate = createWriteGate(registry, () => leadership.mayWrite())
   const beforeWrite = (): void => gate('kubernetes', 'resource')
   const source = stack.use(createKubeSource({ api, log, registry, instance: identity, beforeWrite }))
-  return { source, leadership, gate, routes: {} }
+  return { source, secrets: kubeSecrets(api), leadership, gate, api, routes: {} }
 }
 
 /** Opens the source that the configuration names: MANIFESTS, or else a cluster. */

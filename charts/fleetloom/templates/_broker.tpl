@@ -24,10 +24,19 @@
 {{- end }}
 {{- end }}
 
+{{- /* Where messages are taken and published. */ -}}
+{{- define "fleetloom.mqttUrl" -}}
+{{- if eq .Values.broker.kind "emqx" -}}
+{{- include "fleetloom.emqxValue" (dict "root" . "key" "mqttUrl") -}}
+{{- else -}}
+{{- .Values.broker.mosquitto.url -}}
+{{- end -}}
+{{- end }}
+
 {{- /* A value of broker.emqx that must not be empty. Takes root and key. */ -}}
 {{- define "fleetloom.emqxValue" -}}
 {{- $wanted := dict
-  "mqttUrl" "where ingest connects, such as mqtt://emqx:1883"
+  "mqttUrl" "where ingest and the alerter connect, such as mqtt://emqx:1883"
   "apiUrl" "the URL of EMQX's REST API, such as http://emqx:18083"
   "existingSecret" "the Secret with operator-key, operator-secret, api-key and api-secret" -}}
 {{- get .root.Values.broker.emqx .key | required (printf "broker.emqx.%s is empty: with broker.kind=emqx set it to %s" .key (get $wanted .key)) -}}

@@ -73,6 +73,9 @@ spec:
             {{- .env | nindent 12 }}
           ports:
             - { name: http, containerPort: 8080 }
+            {{- if eq .name "operator" }}
+            - { name: webhook, containerPort: 9443 }
+            {{- end }}
           {{- if .serviceType }}
           lifecycle: { preStop: { sleep: { seconds: 5 } } }
           {{- end }}

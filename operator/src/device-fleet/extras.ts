@@ -22,6 +22,10 @@ const streamFilling = (deps: FleetDeps, { resource }: FleetWork, { level }: Flee
 const orNothing = (message: string | undefined, type: Observed['type']): Observed[] =>
   message === undefined ? [] : [{ type, message }]
 
+/** What the alerter's shards say together. */
+const onlineOf = ({ applied }: FleetDeps, { resource: { metadata, spec } }: FleetWork): number =>
+  applied.shardsOf(metadata, spec.stream.shards).reduce((sum, report) => sum + (report?.devices?.online ?? 0), 0)
+
 /** A back-end that is away is told by the condition of its step; here it only means that nothing more is known. */
 const ifKnown = (found: Promise<Observed[]>): Promise<Observed[]> => found.catch(() => [])
 
@@ -38,6 +42,6 @@ export const fleetExtras =
         ...(await ifKnown(lost)),
         ...streamFilling(deps, work, facts),
       ],
-      devices: { registered: deps.devices.of(metadata).length, online: 0 },
+      devices: { registered: deps.devices.of(metadata).length, online: onlineOf(deps, work) },
     }
   }

@@ -1,6 +1,6 @@
 /** What every step of a fleet's reconcile shares: the servers, the indexes kept by following buckets, and one read of the document. */
 import type { DeviceFleetSpec } from '@fleetloom/crds/device-fleet'
-import { label, type Names, type Ref } from '@fleetloom/crds/names'
+import type { Names } from '@fleetloom/crds/names'
 import type { Grant } from '@fleetloom/crds/topics'
 import type { Broker } from '@fleetloom/shared/broker/broker'
 import type { Nats } from '@fleetloom/shared/nats'
@@ -21,17 +21,19 @@ import type { DrainWatch } from '../targets/pipeline/drained.ts'
 import type { StreamLevel } from '../targets/stream/filling.ts'
 import type { BrokerQueue } from './backlog.ts'
 import type { DeviceIndex } from './device-index.ts'
+import type { EventsTables } from './events-table.ts'
 
 export type FleetDeps = {
   readonly names: Names
   readonly grants: readonly Grant[]
-  readonly source: Pick<Source, 'refusals'>
+  readonly source: Pick<Source, 'refusals' | 'list'>
   readonly nats: Nats
   readonly catalog: Catalog
+  readonly events: EventsTables
   readonly broker: Broker
   readonly accounts: AccountList
   readonly passwordOf: SessionPassword
-  readonly documents: Documents
+  readonly documents: Documents<FleetDocument>
   readonly claims: Claims
   readonly drains: DrainWatch
   readonly applied: AppliedIndex
@@ -49,7 +51,7 @@ export type FleetFacts = {
   /** The document as it should be in the end, all grants given. */
   readonly want: FleetDocument
   /** What stands in the pipeline bucket, once a step has read it; moves on as steps write it. */
-  stored: Stored | undefined
+  stored: Stored<FleetDocument> | undefined
   /** How full the stream is, once a step has read it. */
   level: StreamLevel | undefined
 }
@@ -64,7 +66,3 @@ export const gatherFacts =
     stored: undefined,
     level: undefined,
   })
-
-/** The refusal of a newer manifest of this fleet, if there is one. */
-export const refusalOf = ({ source }: Pick<FleetDeps, 'source'>, fleet: Ref) =>
-  source.refusals().find(({ resource }) => resource?.kind === 'DeviceFleet' && label(resource) === label(fleet))

@@ -20,8 +20,10 @@ import { sessionUsers } from '../targets/broker/sessions.ts'
 import { databaseRemoval } from '../targets/database/database-target.ts'
 import { databaseWant } from '../targets/database/shape.ts'
 import { NO_GRANTS } from '../targets/pipeline/compile.ts'
+import { ownDocument } from '../targets/pipeline/documents.ts'
 import { INSTALLATION_KEY, streamWant } from '../targets/stream/shape.ts'
 import { orAbsent, streamTarget } from '../targets/stream/stream-target.ts'
+import { leaveEvents } from './events-table.ts'
 import type { FleetDeps, FleetFacts, FleetWork } from './facts.ts'
 
 type FleetRemovalStep = RemovalStep<DeviceFleetSpec, FleetFacts>
@@ -30,15 +32,14 @@ type Run = FleetRemovalStep['run']
 const DRAIN_RETRY_MS = 1_000
 
 /** The fleet's own document; undefined when it is gone, or another fleet's of the same name. */
-const ownDocument = ({ stored, want }: FleetFacts): FleetDocument | undefined =>
-  stored?.document.uid === want.uid ? stored.document : undefined
+const ownStored = ({ stored, want }: FleetFacts): FleetDocument | undefined => ownDocument(stored, want)
 
 /** The document goes before the accounts: a device that is registered meanwhile gets what the document grants. */
 const revokeGrants =
   ({ documents }: FleetDeps): Run =>
   async (_, facts) => {
     facts.stored = documents.read(facts.want)
-    const document = ownDocument(facts)
+    const document = ownStored(facts)
     if (!document) return
     const revoked = { ...document, generation: facts.want.generation, grants: NO_GRANTS }
     if (!isDeepStrictEqual(document, revoked)) facts.stored = await documents.write(revoked, facts.stored)
@@ -47,14 +48,14 @@ const revokeGrants =
 const revokeAccounts =
   (deps: FleetDeps): Run =>
   async (work, facts) => {
-    const document = ownDocument(facts)
+    const document = ownStored(facts)
     if (document) await convergeDevices(deps, work, document)
   }
 
 const startDraining =
   ({ documents }: FleetDeps): Run =>
   async (_, facts) => {
-    const document = ownDocument(facts)
+    const document = ownStored(facts)
     if (!document || document.phase === 'Draining') return
     facts.stored = await documents.write({ ...document, phase: 'Draining' }, facts.stored)
   }
@@ -62,7 +63,7 @@ const startDraining =
 const drainIngest =
   ({ applied }: FleetDeps): Run =>
   async (_, facts) => {
-    const document = ownDocument(facts)
+    const document = ownStored(facts)
     if (!document) return
     const missing = applied.sessionsWithout(
       document,
@@ -76,7 +77,7 @@ const drainIngest =
 const drainWriter =
   ({ nats, names }: FleetDeps): Run =>
   async (work, facts) => {
-    if (!ownDocument(facts)) return
+    if (!ownStored(facts)) return
     const { metadata, spec } = work.resource
     // A stream or consumer that was lost is made again, so that nothing unread is taken for written.
     const want = streamWant(metadata, metadata.uid, spec, names)
@@ -97,7 +98,7 @@ const told = (work: FleetWork, target: string, message: string): Promise<void> =
 const removeDocument =
   ({ documents }: FleetDeps): Run =>
   async (work, facts) => {
-    if (!ownDocument(facts)) return
+    if (!ownStored(facts)) return
     await documents.remove(work.resource.metadata)
     facts.stored = undefined
     await told(work, 'pipeline', 'the document')
@@ -124,9 +125,11 @@ const removeStream =
   }
 
 const removeTables =
-  ({ catalog, names }: FleetDeps): Run =>
+  (deps: FleetDeps): Run =>
   async (work) => {
+    const { catalog, names } = deps
     const { metadata, spec } = work.resource
+    await leaveEvents(deps, work)
     if (spec.storage.onDelete === 'Retain') return
     const want = databaseWant(metadata, metadata.uid, spec, names)
     await converge(work, 'DatabaseReady', databaseRemoval(catalog), want)

@@ -6,7 +6,7 @@
  * a fleet no longer wants is taken from the devices before ingest is told, and what is new is granted after ingest has subscribed:
  *
  * 1. Accepted: names fit, topics are granted to the namespace and claimed.
- * 2. DatabaseReady, StreamReady: table, rollups, stream, consumer.
+ * 2. DatabaseReady, StreamReady: table, rollups, the namespace's events table, stream, consumer.
  * 3. BrokerReady: grants that are no longer wanted go; ingest's accounts may do what the new document asks of them.
  * 4. PipelineReady: the document goes out with the grants that remain; ingest reports its SUBACK; then all grants are given.
  * 5. BrokerReady: the devices' accounts follow the document. Claims that nobody needs any more are freed.
@@ -18,16 +18,17 @@ import type { FleetDocument } from '@fleetloom/shared/pipeline/fleet-document'
 import { type Change, converge, report } from '../loop/converge.ts'
 import { Stalling, Waiting } from '../loop/errors.ts'
 import type { Step } from '../loop/kind.ts'
-import { refusalText } from '../source/refusal-list.ts'
+import { notRefused } from '../source/not-refused.ts'
 import { convergeDevices } from '../targets/broker/devices.ts'
 import { convergeSessions } from '../targets/broker/sessions.ts'
 import { databaseTarget } from '../targets/database/database-target.ts'
 import { databaseWant } from '../targets/database/shape.ts'
 import { NO_GRANTS, narrowed, withTopicsOf } from '../targets/pipeline/compile.ts'
-import { differenceOf } from '../targets/pipeline/documents.ts'
+import { differenceOf, ownDocument } from '../targets/pipeline/documents.ts'
 import { streamWant } from '../targets/stream/shape.ts'
 import { forgetProgress, streamTarget } from '../targets/stream/stream-target.ts'
-import { type FleetDeps, type FleetFacts, type FleetWork, refusalOf } from './facts.ts'
+import { convergeEvents } from './events-table.ts'
+import type { FleetDeps, FleetFacts, FleetWork } from './facts.ts'
 
 export type FleetStep = Step<DeviceFleetSpec, FleetFacts>
 
@@ -50,30 +51,20 @@ const accepted = (deps: FleetDeps): FleetStep => ({
   },
 })
 
-/** Told last, so that the last good version is in place before the resource says that a newer one was refused. */
-const notRefused = (deps: FleetDeps): FleetStep => ({
-  condition: 'Accepted',
-  after: [],
-  run: async ({ resource }) => {
-    const refusal = refusalOf(deps, resource.metadata)
-    if (refusal)
-      throw new Stalling('Invalid', `${refusalText(refusal)}; generation ${resource.metadata.generation} keeps running`)
-    return undefined
-  },
-})
-
 /**
  * A table that is made anew is filled with what the stream still holds: the writer's consumer goes first, and the stream's step
  * makes it again from the first message. In this order a crash in between loses nothing.
  */
-const database = ({ catalog, nats, names, now }: FleetDeps): FleetStep => ({
+const database = (deps: FleetDeps): FleetStep => ({
   condition: 'DatabaseReady',
   after: ['Accepted'],
   run: async (work) => {
+    const { catalog, nats, names, now } = deps
     const { metadata, spec } = work.resource
     const beforeTable = () => forgetProgress(nats.jsm, streamWant(metadata, metadata.uid, spec, names))
     const target = databaseTarget({ catalog, now, beforeTable })
     await converge(work, 'DatabaseReady', target, databaseWant(metadata, metadata.uid, spec, names))
+    await convergeEvents(deps, work)
     return undefined
   },
 })
@@ -107,11 +98,10 @@ const publish = async (deps: FleetDeps, work: FleetWork, facts: FleetFacts, docu
 }
 
 const remainingGrants = ({ stored, want }: FleetFacts): FleetDocument['grants'] =>
-  stored && stored.document.uid === want.uid ? narrowed(stored.document.grants, want.grants) : NO_GRANTS
+  narrowed(ownDocument(stored, want)?.grants ?? NO_GRANTS, want.grants)
 
 /** The fleet's own document as it stands. */
-const ownStored = ({ stored, want }: FleetFacts): FleetDocument | undefined =>
-  stored?.document.uid === want.uid ? stored.document : undefined
+const ownStored = ({ stored, want }: FleetFacts): FleetDocument | undefined => ownDocument(stored, want)
 
 /** What ingest should listen to now: the old topics too, until `trim` finds them empty. */
 const listening = (facts: FleetFacts): FleetDocument => withTopicsOf(facts.want, ownStored(facts) ?? facts.want)

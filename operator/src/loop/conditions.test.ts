@@ -116,3 +116,14 @@ test('a change of message alone is no news', () => {
     ['Accepted', 'Backlogged'],
   )
 })
+
+test('a message is cut to what the API server takes', () => {
+  const long: Outcome = {
+    condition: 'Accepted',
+    result: { is: 'failed', reason: 'Invalid', message: 'x'.repeat(5_000) },
+  }
+  assert.deepEqual(
+    fold([long]).map(({ message }) => message),
+    Array.from({ length: 2 }, () => `${'x'.repeat(4_095)}…`),
+  )
+})

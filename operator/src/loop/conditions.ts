@@ -55,13 +55,18 @@ const order = (type: ConditionType): number => CONDITION_TYPES.indexOf(type)
 
 type Stamp = Pick<FoldInput, 'previous' | 'generation' | 'nowMs'>
 
+/** What the API server takes; whoever is told this much reads no more. */
+const MAX_MESSAGE = 4096
+const bounded = (message: string): string =>
+  message.length <= MAX_MESSAGE ? message : `${message.slice(0, MAX_MESSAGE - 1)}…`
+
 /** Verdicts as conditions, in the order of the table. */
 export const stamped = (verdicts: readonly Verdict[], { previous, generation, nowMs }: Stamp): Condition[] =>
   verdicts
     .map(({ type, status, reason, message }) => {
       const before = previous.find((one) => one.type === type)
       const lastTransitionTime = before?.status === status ? before.lastTransitionTime : new Date(nowMs).toISOString()
-      return { type, status, reason, message, observedGeneration: generation, lastTransitionTime }
+      return { type, status, reason, message: bounded(message), observedGeneration: generation, lastTransitionTime }
     })
     .sort((a, b) => order(a.type) - order(b.type))
 

@@ -1,5 +1,5 @@
 /** The loop: every kind's resources in one queue, changes at once, everything again at each resync. */
-import type { Ref } from '@fleetloom/crds/names'
+import { label, type Ref } from '@fleetloom/crds/names'
 import { type Logger, messageOf } from '@fleetloom/shared/process/logger'
 import type { Registry } from 'prom-client'
 import type { Kind, Source } from '../source/source.ts'
@@ -28,12 +28,21 @@ export type ControllerOptions = {
   readonly onResync?: () => Promise<void>
 }
 
-type AnyKind = (context: LoopContext) => readonly [Kind, (ref: Ref) => Promise<Next>]
+type ReadyKind = {
+  readonly kind: Kind
+  readonly reconcile: (ref: Ref) => Promise<Next>
+  readonly related: KindDefinition<never, never>['related']
+}
+type AnyKind = (context: LoopContext) => ReadyKind
 
 /** A kind, ready to be given to a controller. */
 export const kindOf =
   <Spec, Facts>(definition: KindDefinition<Spec, Facts>): AnyKind =>
-  (context) => [definition.kind, reconciler(context, definition)]
+  (context) => ({
+    kind: definition.kind,
+    reconcile: reconciler(context, definition),
+    related: definition.related,
+  })
 
 const keyOf = (kind: Kind, { namespace, name }: Ref): string => `${kind}/${namespace}/${name}`
 
@@ -45,7 +54,8 @@ const resourceOf = (key: string): readonly [Kind, Ref] => {
 export const createController = (options: ControllerOptions, ...kinds: readonly AnyKind[]): Controller => {
   const { source, log, registry, workers, resyncMs, clock = systemClock, onResync } = options
   const metrics = createLoopMetrics(registry, () => queue.depth)
-  const reconcilers = new Map(kinds.map((kind) => kind({ source, log, clock, metrics })))
+  const ready = kinds.map((kind) => kind({ source, log, clock, metrics }))
+  const reconcilers = new Map(ready.map(({ kind, reconcile }) => [kind, reconcile]))
   const process = async (key: string): Promise<Next> => {
     const [kind, ref] = resourceOf(key)
     try {
@@ -67,12 +77,21 @@ export const createController = (options: ControllerOptions, ...kinds: readonly 
     }
     cancel = clock.after(resyncMs, () => void resync())
   }
+  const onChange = async (changed: Kind, ref: Ref): Promise<void> => {
+    enqueue(changed, ref)
+    try {
+      for (const { kind, related } of ready)
+        for (const other of (await related?.(changed, ref)) ?? []) enqueue(kind, other)
+    } catch (error) {
+      log.warn(`what is related to ${changed} ${label(ref)} waits for the next resync: ${messageOf(error)}`)
+    }
+  }
   let cancel = (): void => undefined
   return {
     enqueue,
     start: async () => {
       await onResync?.()
-      await source.start((kind, ref) => enqueue(kind, ref))
+      await source.start((kind, ref) => void onChange(kind, ref))
       cancel = clock.after(resyncMs, () => void resync())
     },
     [Symbol.asyncDispose]: async () => {

@@ -3,6 +3,7 @@
  * knows nothing of status, finalizers, retries or metrics.
  */
 import type { Condition, ConditionType, ObservedType } from '@fleetloom/crds/conditions'
+import type { Ref } from '@fleetloom/crds/names'
 import type { Logger } from '@fleetloom/shared/process/logger'
 import type { Kind, Resource, SourceEvent, Status } from '../source/source.ts'
 
@@ -39,10 +40,15 @@ export type RemovalStep<Spec, Facts> = {
 
 export type Observed = { readonly type: ObservedType; readonly message: string }
 
-export type Extras = Pick<Status, 'devices'> & { readonly observed: readonly Observed[] }
+/** What the status shows beside the conditions of steps. */
+export type Extras = Omit<Status, 'observedGeneration' | 'conditions'> & { readonly observed: readonly Observed[] }
 
 export type KindDefinition<Spec, Facts> = {
   readonly kind: Kind
+  /** `spec.suspend` is for the steps to carry on: they run. Otherwise the loop leaves a suspended resource as it is. */
+  readonly carriesSuspend?: true
+  /** Resources of this kind to look at again when one of any kind changed. */
+  readonly related?: (changed: Kind, ref: Ref) => Promise<readonly Ref[]>
   /** All reads that several steps share. */
   readonly gather: (work: Work<Spec>) => Promise<Facts>
   readonly steps: readonly Step<Spec, Facts>[]

@@ -25,6 +25,16 @@ export type Leadership = AsyncDisposable & {
   mayWrite(): void
 }
 
+/** Whether this replica may write now. */
+export const leads = (leadership: Pick<Leadership, 'mayWrite'>): boolean => {
+  try {
+    leadership.mayWrite()
+    return true
+  } catch {
+    return false
+  }
+}
+
 /** Standalone mode: there is one replica. */
 export const soleLeader: Leadership = {
   won: Promise.resolve(),

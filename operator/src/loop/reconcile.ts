@@ -146,7 +146,7 @@ const update = async <Spec, Facts>(
   definition: KindDefinition<Spec, Facts>,
   work: Work<Spec>,
 ): Promise<Next> => {
-  const { metadata, kind, status } = work.resource
+  const { metadata, kind } = work.resource
   if (definition.removal && !metadata.finalizers.includes(FINALIZER))
     await context.source.addFinalizer(kind, metadata, FINALIZER)
   const facts = await definition.gather(work)
@@ -155,13 +155,9 @@ const update = async <Spec, Facts>(
   if (ran.faults.length > 0 && ran.faults.every((fault) => fault instanceof Waiting && fault.isBrief))
     return nextAfter(ran.faults)
   for (const fault of ran.faults) context.metrics.failed(kind, reasonOf(fault))
-  const { observed, devices = status?.devices } = (await definition.extras?.(work, facts)) ?? NO_EXTRAS
+  const { observed, ...shown } = (await definition.extras?.(work, facts)) ?? NO_EXTRAS
   const conditions = foldConditions({ outcomes: ran.outcomes, observed, ...stampOf(work, context) })
-  await writeStatus(context, work, {
-    observedGeneration: metadata.generation,
-    conditions,
-    ...(devices === undefined ? {} : { devices }),
-  })
+  await writeStatus(context, work, { observedGeneration: metadata.generation, conditions, ...shown })
   const next = nextAfter(ran.faults)
   return next.kind === 'done' && ran.againMs.length > 0 ? { kind: 'after', ms: Math.min(...ran.againMs) } : next
 }
@@ -186,7 +182,7 @@ export const reconciler =
     const work = workOf<Spec & Suspendable>(resource, context)
     try {
       if (resource.metadata.deletionTimestamp !== undefined) return await remove(context, definition, work)
-      if (!resource.spec.suspend) return await update(context, definition, work)
+      if (!resource.spec.suspend || definition.carriesSuspend) return await update(context, definition, work)
       await putReady(context, work, { reason: 'Suspended', message: 'spec.suspend is true: nothing is converged' })
       return { kind: 'done' }
     } catch (error) {

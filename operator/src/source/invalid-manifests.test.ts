@@ -23,6 +23,8 @@ test('every example is valid, all of them together', () => {
   const { accepted, refusals } = readManifests(filesOf('examples'), unseen)
   assert.deepEqual(refusals, [])
   assert.deepEqual(accepted.map(({ kind, ref }) => `${kind} ${ref.namespace}/${ref.name}`).sort(), [
+    'AlertRule coldchain/door-open',
+    'AlertRule coldchain/offline',
     'AlertRule coldchain/too-warm',
     'DeviceFleet climate/cities',
     'DeviceFleet coldchain/reefers',

@@ -20,7 +20,13 @@ export type Metadata = Ref & {
 export type Status = {
   readonly observedGeneration: number
   readonly conditions: readonly Condition[]
+  /** Of a fleet. */
   readonly devices?: { readonly registered: number; readonly online: number }
+  /** Of a rule: devices for which the alert fires, or is about to. */
+  readonly firing?: number
+  readonly pending?: number
+  /** Of a rule: RFC 3339. */
+  readonly lastEvaluated?: string
 }
 
 /** Valid by schema and CEL rules, with every default filled in. */

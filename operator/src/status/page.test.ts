@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Resource } from '../source/source.ts'
+import type { Resource, Status } from '../source/source.ts'
 import { statusText } from './page.ts'
 import { age, textTable } from './table.ts'
 
@@ -56,8 +56,8 @@ test('the table shows fleets as kubectl would, then what a reader should know', 
   assert.equal(
     statusText(page, nowMs),
     `DeviceFleets
-NAMESPACE   NAME      READY   REASON      DEVICES   SINCE   MESSAGE
-coldchain   reefers   True    Converged   3         5m      all in place
+NAMESPACE   NAME      READY   REASON      DEVICES   ONLINE   SINCE   MESSAGE
+coldchain   reefers   True    Converged   3         0        5m      all in place
 
 NOTES
   coldchain/reefers UnknownFields: humidty (12 times)
@@ -68,6 +68,27 @@ REFUSED (the last good version keeps running)
 LATEST EVENTS
   30s ago  Warning Repaired  DeviceFleet coldchain/reefers  stream: was gone (×2)
 `,
+  )
+})
+
+const rule: Resource = {
+  kind: 'AlertRule',
+  metadata: { ...fleet.metadata, name: 'too-warm' },
+  spec: { fleet: 'reefers', severity: 'critical' },
+  status: {
+    ...(fleet.status as Status),
+    firing: 2,
+    pending: 0,
+    lastEvaluated: '2026-01-01T11:59:48.000Z',
+  },
+}
+
+test('rules show what fires and when they were last judged', () => {
+  const { status: _, ...unseen } = rule
+  const resources = [rule, { ...unseen, metadata: { ...rule.metadata, name: 'silent' } }]
+  assert.match(
+    statusText({ resources, refused: [], events: [] }, nowMs),
+    /AlertRules\nNAMESPACE {3}NAME {7}READY {5}REASON {8}FLEET {5}SEVERITY {3}FIRING {3}PENDING {3}EVALUATED {3}SINCE {3}MESSAGE\ncoldchain {3}too-warm {3}True {6}Converged {5}reefers {3}critical {3}2 {8}0 {9}12s {9}5m {6}all in place\ncoldchain {3}silent {5}Unknown {3}Progressing {3}reefers {3}critical {42}not looked at yet/,
   )
 })
 

@@ -1,4 +1,5 @@
 /** What `GET /status` tells: every resource with its conditions, refused manifests, and the latest events. */
+import type { AlertRuleSpec } from '@fleetloom/crds/alert-rule'
 import type { Condition } from '@fleetloom/crds/conditions'
 import { label } from '@fleetloom/crds/names'
 import type { RecordedEvent } from '../source/event-ring.ts'
@@ -12,7 +13,6 @@ export type StatusPage = {
   readonly events: readonly RecordedEvent[]
 }
 
-const HEADINGS = ['NAMESPACE', 'NAME', 'READY', 'REASON', 'DEVICES', 'SINCE', 'MESSAGE']
 const EVENTS_SHOWN = 12
 const MESSAGE_WIDTH = 100
 
@@ -21,18 +21,45 @@ const conditionOf = ({ status }: Resource, type: string): Condition | undefined 
 
 const shorten = (text: string): string => (text.length <= MESSAGE_WIDTH ? text : `${text.slice(0, MESSAGE_WIDTH - 1)}…`)
 
+type Column = readonly [heading: string, cell: (resource: Resource, nowMs: number) => string]
+
+const count = (value: number | undefined): string => String(value ?? '')
+const ago = (at: string | undefined, nowMs: number): string => (at === undefined ? '' : age(Date.parse(at), nowMs))
+
+/** What a kind shows of its own, between READY and SINCE. */
+const COLUMNS: Readonly<Record<Kind, readonly Column[]>> = {
+  DeviceFleet: [
+    ['DEVICES', ({ status }) => count(status?.devices?.registered)],
+    ['ONLINE', ({ status }) => count(status?.devices?.online)],
+  ],
+  AlertRule: [
+    ['FLEET', ({ spec }) => (spec as AlertRuleSpec).fleet],
+    ['SEVERITY', ({ spec }) => (spec as AlertRuleSpec).severity],
+    ['FIRING', ({ status }) => count(status?.firing)],
+    ['PENDING', ({ status }) => count(status?.pending)],
+    ['EVALUATED', ({ status }, nowMs) => ago(status?.lastEvaluated, nowMs)],
+  ],
+}
+
 const resourceRow = (resource: Resource, nowMs: number): string[] => {
-  const { namespace, name } = resource.metadata
+  const { kind, metadata } = resource
   const ready = conditionOf(resource, 'Ready')
-  if (!ready) return [namespace, name, 'Unknown', 'Progressing', '', '', 'not looked at yet']
-  const since = age(Date.parse(ready.lastTransitionTime), nowMs)
-  const registered = resource.status?.devices?.registered
-  return [namespace, name, ready.status, ready.reason, String(registered ?? ''), since, shorten(ready.message)]
+  return [
+    metadata.namespace,
+    metadata.name,
+    ready?.status ?? 'Unknown',
+    ready?.reason ?? 'Progressing',
+    ...COLUMNS[kind].map(([, cell]) => cell(resource, nowMs)),
+    ago(ready?.lastTransitionTime, nowMs),
+    shorten(ready?.message ?? 'not looked at yet'),
+  ]
 }
 
 const resourceTable = (kind: Kind, resources: readonly Resource[], nowMs: number): string => {
   const rows = resources.filter((one) => one.kind === kind).map((one) => resourceRow(one, nowMs))
-  return rows.length === 0 ? '' : `${kind}s\n${textTable(HEADINGS, rows)}`
+  const own = COLUMNS[kind].map(([heading]) => heading)
+  const headings = ['NAMESPACE', 'NAME', 'READY', 'REASON', ...own, 'SINCE', 'MESSAGE']
+  return rows.length === 0 ? '' : `${kind}s\n${textTable(headings, rows)}`
 }
 
 /** Conditions that a reader should know of though the fleet is ready. */

@@ -23,7 +23,7 @@ const KEYS: Readonly<Record<string, ApiKey>> = {
   admin: key(['*'], ['*']),
   elsewhere: key(['other'], ['*']),
   nothing: key(['*'], ['devices:read']),
-  reader: key(['ns'], ['devices:read', 'dead-letters:read']),
+  reader: key(['ns'], ['devices:read', 'dead-letters:read', 'alerts:read']),
 }
 
 /** Answers as a back-end that must not be reached. */
@@ -48,6 +48,10 @@ const appWith = (parts: Partial<AppParts> = {}, metrics = new Metrics()) =>
     revocation: { ca: undefined, refused: untouched, isCurrent: () => true, now: () => new Date() },
     letters: untouched,
     replay: untouched,
+    alerts: { firing: untouched, silences: untouched, query: undefined, table: 'alerts' },
+    events: { poster: untouched, counters: untouched, query: untouched, now: Date.now },
+    history: undefined,
+    presence: untouched,
     checks: { nats: async () => undefined },
     metrics,
     log: createLogger('test', 'silent'),
@@ -64,7 +68,12 @@ const routesOf = (app: ReturnType<typeof appWith>) =>
     .filter(({ method }) => method !== 'ALL')
     .map(({ method, path }) => ({
       method,
-      path: path.replace(':namespace', 'ns').replace(':fleet', 'f').replace(':device', 'd').replace(':id', '1234'),
+      path: path
+        .replace(':namespace', 'ns')
+        .replace(':fleet', 'f')
+        .replace(':device', 'd')
+        .replace(':id', '1234')
+        .replace(':rule', 'r'),
     }))
 
 test('every route but health and metrics answers 401 without a key, and says nothing more with a wrong one', async () => {
@@ -90,16 +99,42 @@ test('every route but health and metrics answers 401 without a key, and says not
 
 test('every route asks for its verb in the namespace of its path', async () => {
   const app = appWith()
-  for (const { method, path } of routesOf(app)) {
-    if (OPEN.includes(path)) continue
-    const expectDenied = async (as: string) =>
-      assert.equal((await send(app, path, { method, as })).status, 403, `${method} ${path}`)
-    await expectDenied('elsewhere')
-    const isKeys = path.startsWith('/v1/keys')
-    const isDeviceRead = method === 'GET' && path.includes('/devices')
-    if (!isDeviceRead) await expectDenied('nothing')
-    if (isKeys || method !== 'GET') await expectDenied('reader')
+  const closed = routesOf(app).filter(({ path }) => !OPEN.includes(path))
+  const ofAllNamespaces = (path: string) => path.startsWith('/v1/alert')
+  const reads = (method: string, path: string) => method === 'GET' && !path.startsWith('/v1/keys')
+  const deniedTo = {
+    elsewhere: closed.filter(({ path }) => !ofAllNamespaces(path)),
+    nothing: closed.filter(({ method, path }) => !(method === 'GET' && path.includes('/devices'))),
+    reader: closed.filter(({ method, path }) => !reads(method, path)),
   }
+  for (const [as, routes] of Object.entries(deniedTo))
+    for (const { method, path } of routes)
+      assert.equal((await send(app, path, { method, as })).status, 403, `${as} ${method} ${path}`)
+})
+
+test('a key sees the alerts of its namespaces only', async () => {
+  const scopes: unknown[] = []
+  const firing = {
+    list: async (scope: unknown) => {
+      scopes.push(scope)
+      return { alerts: [], next: undefined }
+    },
+    get: untouched,
+    acknowledge: untouched,
+  }
+  const app = appWith({ alerts: { firing, silences: untouched, query: undefined, table: 'alerts' } })
+  assert.equal((await send(app, '/v1/alerts', { as: 'elsewhere' })).status, 200)
+  assert.equal((await send(app, '/v1/alerts', { as: 'admin' })).status, 200)
+  assert.equal((await send(app, '/v1/alerts?namespace=ns', { as: 'admin' })).status, 200)
+  assert.equal((await send(app, '/v1/alerts?namespace=ns', { as: 'elsewhere' })).status, 403)
+  assert.equal((await send(app, '/v1/alerts/history?namespace=ns', { as: 'elsewhere' })).status, 403)
+  assert.deepEqual(scopes, [['other'], '*', ['ns']])
+})
+
+test('without a database the history is a problem that says what to set', async () => {
+  const response = await send(appWith(), '/v1/alerts/history', { as: 'admin' })
+  assert.equal(response.status, 503)
+  assert.match(((await response.json()) as { next: string }).next, /QUESTDB_URL/)
 })
 
 test('a path that is not there is a problem that says where the API begins', async () => {

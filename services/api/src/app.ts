@@ -8,9 +8,12 @@ import { JetStreamError } from '@nats-io/jetstream'
 import { errors as natsErrors } from '@nats-io/nats-core'
 import { Hono } from 'hono'
 import type { Registry as Metrics } from 'prom-client'
+import { type AlertParts, alertRoutes, namespaceAlertRoutes, silenceRoutes } from './alerts/routes.ts'
 import { deviceCaRoutes, type RevocationParts } from './certificates/routes.ts'
 import { type DeadLetterParts, deadLetterRoutes } from './dead-letters/routes.ts'
 import { type DeviceParts, deviceRoutes } from './devices/routes.ts'
+import { type DryRunParts, dryRunRoutes } from './dry-run/routes.ts'
+import { type EventParts, eventRoutes } from './events/routes.ts'
 import type { ApiEnv } from './http/env.ts'
 import { observe } from './http/observe.ts'
 import { Problem, problemResponse } from './http/problem.ts'
@@ -19,7 +22,10 @@ import { keyRoutes } from './keys/routes.ts'
 import type { Keys } from './keys/store.ts'
 
 export type AppParts = DeviceParts &
-  DeadLetterParts & {
+  DeadLetterParts &
+  AlertParts &
+  EventParts &
+  DryRunParts & {
     readonly revocation: RevocationParts
     readonly keys: Keys
     readonly checks: ReadyChecks
@@ -36,6 +42,11 @@ export const createApp = (parts: AppParts): Hono<ApiEnv> => {
     .route('/keys', keyRoutes(keys))
     .route(`${FLEET}/devices`, deviceRoutes(parts))
     .route(`${FLEET}/dead-letters`, deadLetterRoutes(parts))
+    .route('/alerts', alertRoutes(parts))
+    .route('/alert-rules', dryRunRoutes(parts))
+    .route('/namespaces/:namespace/alerts', namespaceAlertRoutes(parts))
+    .route('/namespaces/:namespace/silences', silenceRoutes(parts))
+    .route(`${FLEET}/events`, eventRoutes(parts))
   return new Hono<ApiEnv>()
     .use(observe(metrics, log))
     .get('/healthz', (c) => c.json({ alive: true }))

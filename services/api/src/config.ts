@@ -36,6 +36,12 @@ export const apiConfig = z
       .describe(
         'time in which every broker has loaded a new revocation list: a device that was revoked gets its next certificate only after it',
       ),
+    questdbUrl: z
+      .url()
+      .optional()
+      .describe('QuestDB over HTTP, to show stored events and the history of alerts; unset: they are not shown'),
+    questdbUser: z.string().optional().describe('QuestDB user'),
+    questdbPasswordFile: z.string().optional().describe('file that holds its password'),
     adminKeyFile: z.string().optional().describe('file that the first admin key is written to, or taken from'),
   })
   .refine((config) => (config.deviceCaCertFile === undefined) === (config.deviceCaKeyFile === undefined), {

@@ -3,9 +3,11 @@
  * behind the other in one buffer, as after a read from the broker.
  */
 import type { FleetDocument } from '@fleetloom/shared/pipeline/fleet-document'
+import { viewOf } from '@fleetloom/shared/rows/digest'
 import { DeviceHash } from './decode/device.ts'
 import { FastDecoder, rowBound } from './decode/fast.ts'
-import { emptyMessage, type Message, viewOf } from './decode/message.ts'
+import { judge } from './decode/judge.ts'
+import { emptyMessage, type Message } from './decode/message.ts'
 import { compilePlan } from './decode/plan.ts'
 import { decodeObject, decodeScalar } from './decode/reference.ts'
 import { matchTopic, type TopicPattern } from './decode/topic.ts'
@@ -79,3 +81,18 @@ const reading = (i: number): string =>
 
 benchmark('object', fleetDocument(), (i) => [`fleets/coldchain/reefers/device-${i}/telemetry`, reading(i)])
 benchmark('scalar', scalarDocument(), (i) => [`sensors/device-${i}/temperature`, (20 + (i % 100) / 10).toFixed(2)])
+
+const happened = (i: number): string =>
+  `{"ts":${NOW_MS + i},"type":"login_failed","severity":"high","user":"user-${i}","address":"10.0.0.7","metadata":{"tries":3}}`
+
+const benchmarkEvents = (): void => {
+  const plan = compilePlan(fleetDocument())
+  const { bytes, places } = layOut((i) => [`fleets/coldchain/reefers/device-${i}/events`, happened(i)])
+  const message = Object.assign(emptyMessage(), { bytes, view: viewOf(bytes), arrivalMicros: NOW_MS * 1000 })
+  measure('event: whole', Number(process.argv[2] ?? 500_000), (i) => {
+    Object.assign(message, places[i])
+    if (judge(plan, message, 200).kind !== 'event') throw new Error('no event')
+  })
+}
+
+benchmarkEvents()

@@ -14,8 +14,8 @@ export type Nats = AsyncDisposable & {
   readonly connection: NatsConnection
   readonly js: JetStreamClient
   readonly jsm: JetStreamManager
-  /** Opens a bucket, making it if it is absent (file storage, the given history). */
-  readonly bucket: (name: string, options?: { readonly history?: number }) => Promise<KV>
+  /** Opens a bucket, making it if it is absent (file storage, the given history and bound; -1 is none). */
+  readonly bucket: (name: string, options?: { readonly history?: number; readonly maxBytes?: number }) => Promise<KV>
   /** Resolves when the server answers a round trip. */
   readonly ping: () => Promise<void>
 }
@@ -45,7 +45,8 @@ export const connectNats = async (name: string, settings: NatsSettings): Promise
     connection,
     js,
     jsm: await jetstreamManager(connection, { checkAPI: false }),
-    bucket: (bucket, { history = 1 } = {}) => kvm.create(bucket, { history, max_bytes: BUCKET_BYTES }),
+    bucket: (bucket, { history = 1, maxBytes = BUCKET_BYTES } = {}) =>
+      kvm.create(bucket, { history, max_bytes: maxBytes }),
     ping: () => connection.rtt().then(() => undefined),
     [Symbol.asyncDispose]: () => connection.drain(),
   }

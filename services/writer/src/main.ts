@@ -1,4 +1,5 @@
 import { fleetKey, namesOf } from '@fleetloom/crds/names'
+import { Bounded } from '@fleetloom/shared/bounded'
 import { connectNats } from '@fleetloom/shared/nats'
 import { joinOwnership } from '@fleetloom/shared/ownership'
 import { createAppliedReporter } from '@fleetloom/shared/pipeline/applied'
@@ -7,11 +8,10 @@ import { followFleets } from '@fleetloom/shared/pipeline/follow'
 import { processRoutes, serveHttp } from '@fleetloom/shared/process/http'
 import { runProcess } from '@fleetloom/shared/process/run'
 import { createTracing } from '@fleetloom/shared/process/tracing'
-import { Bounded } from './bounded.ts'
+import { createQuestdb } from '@fleetloom/shared/questdb/client'
 import { writerConfig } from './config.ts'
 import { Fleets } from './fleet/fleets.ts'
 import { createMetrics } from './metrics.ts'
-import { createQuestdb } from './questdb/client.ts'
 import { limited } from './questdb/limited.ts'
 
 await runProcess({

@@ -1,6 +1,6 @@
 import type { Ref } from '@fleetloom/crds/names'
+import type { Bounded } from '@fleetloom/shared/bounded'
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
-import type { Bounded } from './bounded.ts'
 
 const FLEET = ['namespace', 'fleet'] as const
 

@@ -13,7 +13,9 @@ import { type AccountChange, planAccounts } from './plan.ts'
 
 export type SessionPassword = (username: string) => string
 
-type Deps = { readonly names: Names; readonly accounts: AccountList; readonly passwordOf: SessionPassword }
+/** What it takes to write accounts of our own, whose passwords are derived. */
+export type OwnAccounts = { readonly accounts: AccountList; readonly passwordOf: SessionPassword }
+type Deps = OwnAccounts & { readonly names: Names }
 
 /** MQTT users of a fleet's sessions. */
 export const sessionUsers = (document: Ref & Pick<FleetDocument, 'sessions'>, names: Names): readonly string[] =>
@@ -32,7 +34,11 @@ const accountsOf = (names: Names, documents: readonly FleetDocument[]): Account[
   })
 }
 
-const apply = ({ accounts, passwordOf }: Deps, { action, username, acl }: AccountChange): Promise<void> => {
+/** Makes or changes an account of our own. */
+export const applyToOwn = (
+  { accounts, passwordOf }: OwnAccounts,
+  { action, username, acl }: AccountChange,
+): Promise<void> => {
   const account = { username, acl, disabled: false }
   if (action === 'create') {
     const secret = { plain: passwordOf(username) }
@@ -53,7 +59,7 @@ export const convergeSessions = async <Spec>(
 ): Promise<void> => {
   const changes = planAccounts(accountsOf(deps.names, documents), await deps.accounts.get())
   for (const change of changes) {
-    await apply(deps, change)
+    await applyToOwn(deps, change)
     await report(work, 'BrokerReady', 'broker', [change])
   }
 }

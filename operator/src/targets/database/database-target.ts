@@ -15,13 +15,13 @@ import { markSql, quoted } from './sql.ts'
 
 export type DatabaseTarget = Target<DatabaseWant, DatabaseHave, SqlChange>
 
-const runAll = async (db: Questdb, statements: readonly string[]): Promise<void> => {
+export const runAll = async (db: Questdb, statements: readonly string[]): Promise<void> => {
   for (const statement of statements) await db.sql(statement)
 }
 
 const CONFIRM = { tries: 60, everyMs: 50 } as const
 
-const confirmed = async (db: Questdb, query: string, message: string): Promise<void> => {
+export const confirmed = async (db: Questdb, query: string, message: string): Promise<void> => {
   for (let i = 0; i < CONFIRM.tries; i++) {
     if ((await db.sql(query)).length > 0) return
     await setTimeout(CONFIRM.everyMs)
@@ -30,13 +30,24 @@ const confirmed = async (db: Questdb, query: string, message: string): Promise<v
 }
 
 /** Makes a change of which the next reading for the table is to know, whether it succeeds or not. */
-const changing = async (catalog: Catalog, table: string, work: (db: Questdb) => Promise<void>): Promise<void> => {
+export const changing = async (
+  catalog: Catalog,
+  table: string,
+  work: (db: Questdb) => Promise<void>,
+): Promise<void> => {
   try {
     await work(catalog.db)
   } finally {
     catalog.touch(table)
   }
 }
+
+/** Makes a change and waits until it can be seen. */
+export const applySql = (catalog: Catalog, table: string, { sql, confirm, message }: SqlChange): Promise<void> =>
+  changing(catalog, table, async (db) => {
+    await runAll(db, sql)
+    if (confirm !== undefined) await confirmed(db, confirm, message)
+  })
 
 export type DatabaseTools = {
   readonly catalog: Catalog
@@ -49,12 +60,9 @@ export const databaseTarget = ({ catalog, now, beforeTable }: DatabaseTools): Da
   name: 'database',
   read: (want) => readDatabase(catalog, want, now()),
   plan: planDatabase,
-  apply: async ({ table }, { sql, confirm, message, makesTable }) => {
-    if (makesTable) await beforeTable()
-    await changing(catalog, table, async (db) => {
-      await runAll(db, sql)
-      if (confirm !== undefined) await confirmed(db, confirm, message)
-    })
+  apply: async ({ table }, change) => {
+    if (change.makesTable) await beforeTable()
+    await applySql(catalog, table, change)
   },
 })
 

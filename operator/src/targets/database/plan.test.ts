@@ -30,7 +30,7 @@ test('an empty database gets marks, table and rollup, each mark before what it m
   assert.deepEqual(changes[1]?.sql, [
     `INSERT INTO "fleetloom__tables" VALUES (systimestamp(), 'cold_reefers', 'u1', 'cold', 'reefers', false)`,
     'CREATE TABLE "cold_reefers" ("ts" TIMESTAMP, "device" SYMBOL CAPACITY 4096 CACHE, "digest" LONG, "temperature" DOUBLE, ' +
-      '"door" SYMBOL CAPACITY 256 CACHE) TIMESTAMP(ts) PARTITION BY DAY TTL 720 HOURS WAL DEDUP UPSERT KEYS(ts, device, digest)',
+      '"door" SYMBOL CAPACITY 256 CACHE) TIMESTAMP(ts) PARTITION BY DAY TTL 720 HOURS WAL DEDUP UPSERT KEYS("ts", "device", "digest")',
   ])
   assert.deepEqual(changes[2]?.sql.slice(1), [
     'CREATE MATERIALIZED VIEW "cold_reefers_1h" WITH BASE "cold_reefers" REFRESH IMMEDIATE AS (SELECT ts, device, ' +

@@ -36,7 +36,7 @@ const tablesOf = ({ families }: Snapshot, { table }: FleetOf): TableRow[] =>
     ({ table_name: name }) => name === table || rollupOfName(table, name) !== undefined,
   )
 
-const readTable = async (catalog: Catalog, snapshot: Snapshot, row: TableRow): Promise<TableHave> => {
+export const readTable = async (catalog: Catalog, snapshot: Snapshot, row: TableRow): Promise<TableHave> => {
   const columns = await catalog.columns(row.table_name, snapshot)
   return {
     partitionBy: row.partitionBy,

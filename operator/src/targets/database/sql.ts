@@ -2,6 +2,9 @@
 
 import type { DeviceFleetSpec } from '@fleetloom/crds/device-fleet'
 import { RESERVED_COLUMNS, rollupColumn } from '@fleetloom/crds/names'
+import { quoted, text } from '@fleetloom/shared/questdb/sql-text'
+
+export { quoted, text }
 
 export type MeasurementType = DeviceFleetSpec['measurements'][number]['type']
 export type Measured = { readonly name: string; readonly type: MeasurementType }
@@ -18,16 +21,6 @@ export const COLUMN_TYPES: Readonly<Record<MeasurementType, string>> = {
 export const DEDUP_KEYS = RESERVED_COLUMNS
 export const BASE_COLUMNS = { ts: 'TIMESTAMP', device: 'SYMBOL', digest: 'LONG' } as const
 
-const IDENTIFIER = /^[A-Za-z0-9][A-Za-z0-9_-]{0,126}$/
-
-/** @throws RangeError for a name that no table or column of ours can have. */
-export const quoted = (name: string): string => {
-  if (!IDENTIFIER.test(name)) throw new RangeError(`${JSON.stringify(name)} can not be the name of a table or column`)
-  return `"${name}"`
-}
-
-export const text = (value: string): string => `'${value.replaceAll("'", "''")}'`
-
 export const isoMicros = (ms: number): string => `'${new Date(ms).toISOString().replace('Z', '000Z')}'`
 
 /** A symbol column starts for this many values and grows by itself. */
@@ -39,13 +32,17 @@ export const columnSql = (name: string, type: string): string => `${quoted(name)
 export type TableShape = {
   readonly table: string
   readonly columns: readonly (readonly [name: string, type: string])[]
+  readonly dedupKeys: readonly string[]
   readonly partitionBy: string
-  readonly ttlHours: number
+  /** As SQL says it, and as `lengthOf` gives it. */
+  readonly ttl: { readonly sql: string; readonly length: string }
 }
 
-export const createTableSql = ({ table, columns, partitionBy, ttlHours }: TableShape): string =>
+export const keysSql = (keys: readonly string[]): string => keys.map(quoted).join(', ')
+
+export const createTableSql = ({ table, columns, dedupKeys, partitionBy, ttl }: TableShape): string =>
   `CREATE TABLE ${quoted(table)} (${columns.map(([name, type]) => columnSql(name, type)).join(', ')}) ` +
-  `TIMESTAMP(ts) PARTITION BY ${partitionBy} TTL ${ttlHours} HOURS WAL DEDUP UPSERT KEYS(${DEDUP_KEYS.join(', ')})`
+  `TIMESTAMP(ts) PARTITION BY ${partitionBy} TTL ${ttl.sql} WAL DEDUP UPSERT KEYS(${keysSql(dedupKeys)})`
 
 /** What a rollup holds of one measurement, as its view selects it. A Boolean is never absent in QuestDB, so its count is that of rows. */
 export const foldsOf = ({ name, type }: Measured): readonly string[] => {

@@ -122,6 +122,15 @@ export class Claims {
     return mine
   }
 
+  /** Why a fleet can't claim these filters now; undefined when it can. Changes nothing. */
+  conflictOf(fleet: Ref, filters: readonly string[]): Stalling | undefined {
+    for (const filter of filters.filter((one) => !this.#isHeldBy(fleet, one))) {
+      const found = conflictOf(fleet, [filter], this.#index.near(filter))
+      if (found) return conflict(found.filter, fleet, found.other)
+    }
+    return undefined
+  }
+
   /** Frees what a fleet has claimed beyond `keep` and returns it. */
   async release(fleet: Ref, keep: readonly string[]): Promise<readonly string[]> {
     const kept = new Set(keep.map(topicClaimKey))
@@ -135,11 +144,9 @@ export class Claims {
   }
 
   async #claim(fleet: Ref, filters: readonly string[]): Promise<readonly string[]> {
+    const found = this.conflictOf(fleet, filters)
+    if (found) throw found
     const missing = filters.filter((filter) => !this.#isHeldBy(fleet, filter))
-    for (const filter of missing) {
-      const found = conflictOf(fleet, [filter], this.#index.near(filter))
-      if (found) throw conflict(found.filter, fleet, found.other)
-    }
     for (const filter of missing) await this.#create(fleet, filter)
     return missing
   }

@@ -25,7 +25,7 @@ const aStream = (change: Partial<Stream> = {}): Stream => ({
 })
 const aConsumer = (change: Partial<Consumer> = {}): Consumer => ({
   ...CONSUMER_SETTINGS,
-  filter_subject: 'fleet.cold.reefers.telemetry.*',
+  filter_subject: 'fleet.cold.reefers.>',
   ackFloor: 41,
   ...change,
 })
@@ -73,7 +73,7 @@ test('a consumer with other settings is updated', () => {
   assert.deepEqual(plan(aStream(), aConsumer({ max_ack_pending: 5, filter_subject: '>' })), [
     {
       message:
-        'consumer writer of stream fleet_cold_reefers: max_ack_pending 5 → 10000, filter_subject > → fleet.cold.reefers.telemetry.*',
+        'consumer writer of stream fleet_cold_reefers: max_ack_pending 5 → 10000, filter_subject > → fleet.cold.reefers.>',
       do: 'update-consumer',
     },
   ])

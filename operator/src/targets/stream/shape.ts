@@ -75,5 +75,5 @@ export const streamWant = (fleet: Ref, uid: string, { stream }: DeviceFleetSpec,
   maxBytes: quantityBytes(stream.maxBytes),
   replicas: stream.replicas,
   metadata: { [INSTALLATION_KEY]: names.installation, [UID_KEY]: uid },
-  consumer: { name: WRITER_CONSUMER, filter: names.telemetrySubjects(fleet) },
+  consumer: { name: WRITER_CONSUMER, filter: names.streamSubjects(fleet) },
 })

@@ -4,10 +4,10 @@ import { mkdtemp, readFile, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import * as x509 from '@fleetloom/shared/certificates/x509'
 import { createDeviceCa, loadDeviceCa } from './ca.ts'
 import { makeDeviceCa, newDeviceCa } from './make-ca.ts'
 import { aCa, aRequest, NOW } from './testing.ts'
-import * as x509 from './x509.ts'
 
 const wanted = async (now = NOW) => ({ username: 'cold.t_1', csr: Buffer.from(await aRequest()), now })
 

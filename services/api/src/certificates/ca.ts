@@ -3,15 +3,16 @@
  * A certificate says who the device is (its CN is the MQTT user name) and that it may be a TLS client; nothing in it comes from the
  * request but the public key.
  */
-import { createPrivateKey, type KeyObject, randomBytes, X509Certificate } from 'node:crypto'
+import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
+import { newSerial } from '@fleetloom/shared/certificates/authority'
+import * as x509 from '@fleetloom/shared/certificates/x509'
 import { ConfigError } from '@fleetloom/shared/process/config'
 import { messageOf } from '@fleetloom/shared/process/logger'
 import type { IssuedCertificate } from '@fleetloom/shared/registry/device-record'
 import { Problem } from '../http/problem.ts'
 import { readCsr } from './csr.ts'
 import { type RefusedCertificate, revocationList } from './revocation-list.ts'
-import * as x509 from './x509.ts'
 
 const MINUTE_MS = 60_000
 const DAY_MS = 24 * 60 * MINUTE_MS
@@ -45,9 +46,6 @@ export type CaOptions = {
 }
 
 type Pem = { readonly certificate: string; readonly key: string }
-
-/** 128 random bits behind a byte that keeps the number positive and its length the same. */
-const newSerial = (): string => `01${randomBytes(16).toString('hex')}`
 
 /** To the second, as certificates have it. */
 const seconds = (ms: number): Date => new Date(Math.floor(ms / 1000) * 1000)

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import * as x509 from '@fleetloom/shared/certificates/x509'
 import { Problem } from '../http/problem.ts'
 import { readCsr } from './csr.ts'
 import { aRequest, P256 } from './testing.ts'
-import * as x509 from './x509.ts'
 
 const USER = 'cold.t-1'
 const rsa = (modulusLength: number) => ({

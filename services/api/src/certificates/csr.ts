@@ -3,8 +3,8 @@
  * else the certificate says is ours to say, so a request that asks for more is refused rather than cut down.
  */
 import { createPublicKey } from 'node:crypto'
+import { Pkcs10CertificateRequest, type PublicKey } from '@fleetloom/shared/certificates/x509'
 import { type Fault, Problem } from '../http/problem.ts'
-import { Pkcs10CertificateRequest, type PublicKey } from './x509.ts'
 
 const CURVES = ['prime256v1', 'secp384r1']
 const RSA_BITS = { least: 2048, most: 4096 }

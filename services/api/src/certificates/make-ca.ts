@@ -1,14 +1,12 @@
 /** A new device CA: ECDSA P-256, ten years, which signs certificates and revocation lists and no further CA. */
-import { KeyObject, webcrypto } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { type KeyPair, newAuthority } from '@fleetloom/shared/certificates/authority'
 import { createDeviceCa } from './ca.ts'
 import { listPem } from './revocation-list.ts'
-import * as x509 from './x509.ts'
 
 const YEARS = 10
-const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const
 
 export type DeviceCaFiles = {
   /** For the api and for brokers, which check devices against it. */
@@ -26,24 +24,10 @@ export const deviceCaFiles = (directory: string): DeviceCaFiles => ({
 })
 
 /** Certificate and key in PEM. */
-export const newDeviceCa = async (name: string, now: Date): Promise<{ certificate: string; key: string }> => {
-  const keys = await webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify'])
+export const newDeviceCa = (name: string, now: Date): Promise<KeyPair> => {
   const notAfter = new Date(now)
   notAfter.setUTCFullYear(now.getUTCFullYear() + YEARS)
-  const certificate = await x509.X509CertificateGenerator.createSelfSigned({
-    name: [{ CN: [name] }],
-    notBefore: now,
-    notAfter,
-    keys,
-    signingAlgorithm: ALGORITHM,
-    extensions: [
-      new x509.BasicConstraintsExtension(true, 0, true),
-      new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign, true),
-      await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
-    ],
-  })
-  const key = KeyObject.from(keys.privateKey).export({ type: 'pkcs8', format: 'pem' })
-  return { certificate: `${certificate.toString('pem')}\n`, key: key.toString() }
+  return newAuthority(name, { notBefore: now, notAfter })
 }
 
 /** Writes a new CA into the folder, unless it holds one: a second would make the devices' certificates worthless. */

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { createPublicKey } from 'node:crypto'
 import { test } from 'node:test'
+import * as x509 from '@fleetloom/shared/certificates/x509'
 import { elements, integer, oid, time } from './der.ts'
 import { isSignedList, listPem, type RefusedCertificate } from './revocation-list.ts'
 import { aCa, NOW } from './testing.ts'
-import * as x509 from './x509.ts'
 
 const SINCE = new Date('2026-01-30T00:00:00Z')
 const refused = (serial: string, reason: RefusedCertificate['reason'] = 'unspecified'): RefusedCertificate => ({

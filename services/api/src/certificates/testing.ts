@@ -1,10 +1,10 @@
 /** Builders of what tests of certificates compare. */
 import { webcrypto } from 'node:crypto'
+import * as x509 from '@fleetloom/shared/certificates/x509'
 import type { DeviceRecord, IssuedCertificate } from '@fleetloom/shared/registry/device-record'
 import { NO_SECRET } from '@fleetloom/shared/registry/secret'
 import { type CaOptions, createDeviceCa } from './ca.ts'
 import { newDeviceCa } from './make-ca.ts'
-import * as x509 from './x509.ts'
 
 export const NOW = new Date('2026-01-31T12:00:00.500Z')
 export const P256 = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const

@@ -1,6 +1,6 @@
 /**
  * Replay of dead letters: an `mqtt` letter goes to the ingest replica that owns its fleet, a `row` letter back onto the fleet's
- * telemetry subject. A letter is removed once its outcome is durable. Repeating is safe: ingest takes the letter's own arrival
+ * stream. A letter is removed once its outcome is durable. Repeating is safe: ingest takes the letter's own arrival
  * time, so the same row comes of it, and a letter that is gone is reported as gone.
  *
  * Requests are sent in order, some at a time on one connection, so that a device's letters keep their order.
@@ -20,7 +20,7 @@ export type ReplayResult = {
   readonly id: number
   /**
    * `stored`, `rejected`, `would_store`: as ingest answers. `gone`: there is no such letter (any more). `not_replayable`: only
-   * the beginning of the payload was kept. `unavailable`: nobody took it; the letter stays.
+   * the beginning of the payload was kept, or it is a notification. `unavailable`: nobody took it; the letter stays.
    */
   readonly outcome: 'stored' | 'rejected' | 'would_store' | 'gone' | 'not_replayable' | 'unavailable'
   readonly reason?: string | undefined
@@ -88,6 +88,8 @@ export class Replay {
   async #one(letter: Letter, { document, dryRun }: Options): Promise<ReplayResult> {
     const { id } = letter
     if (!isWhole(letter)) return { id, outcome: 'not_replayable', detail: 'only the beginning of the payload was kept' }
+    if (letter.letter.stage === 'notification')
+      return { id, outcome: 'not_replayable', detail: 'a notification of the past: it would say what is no more' }
     try {
       const result = letter.letter.stage === 'row' ? this.#row(document, letter, dryRun) : this.#mqtt(letter, dryRun)
       const outcome = await result
@@ -122,12 +124,19 @@ export class Replay {
     const micros = Number(BigInt(nanos) / 1000n)
     const { uid, generation } = letter
     const headers = batchHeaders({ rows: 1, firstMicros: micros, lastMicros: micros, uid, generation, traceLinks: [] })
-    const { telemetrySubjects } = document.stream
-    const subject = telemetrySubjects[shardOf(letter.device, telemetrySubjects.length)] as string
-    await this.#parts.js.publish(subject, line.endsWith('\n') ? line : `${line}\n`, { headers, timeout: TIMEOUT_MS })
+    await this.#parts.js.publish(subjectFor(document, letter), line.endsWith('\n') ? line : `${line}\n`, {
+      headers,
+      timeout: TIMEOUT_MS,
+    })
     return { id, outcome: 'stored' }
   }
 }
+
+/** Events go back to where they were; a reading to the shard that its device has now. */
+const subjectFor = ({ stream }: FleetDocument, { topic, device }: Letter['letter']): string =>
+  topic === stream.eventsSubject
+    ? topic
+    : (stream.telemetrySubjects[shardOf(device, stream.telemetrySubjects.length)] as string)
 
 const whyNot = (error: unknown, fleet: Ref): string => {
   const text = messageOf(error)

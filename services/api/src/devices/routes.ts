@@ -10,6 +10,7 @@ import { allow } from '../keys/authenticate.ts'
 import { registerLines } from './bulk.ts'
 import { type CertificateRouteParts, certificateRoutes } from './certificate-routes.ts'
 import { find, inFleet } from './find.ts'
+import type { AskPresence, Presence } from './presence.ts'
 import { certificatePath, type Provisioning, type Registered } from './provisioning.ts'
 import { type DevicePatch, devicePatch, deviceView, listQuery, newDevice } from './schema.ts'
 
@@ -21,6 +22,7 @@ export type DeviceParts = CertificateRouteParts & {
   readonly registry: Pick<Registry, 'get' | 'read' | 'change' | 'list'>
   readonly fleets: Pick<Fleets, 'getActive'>
   readonly provisioning: Pick<Provisioning, 'register' | 'disable' | 'enable' | 'rotate' | 'remove'>
+  readonly presence: AskPresence
 }
 
 /** `/v1/namespaces/:namespace/fleets/:fleet/devices` */
@@ -30,7 +32,7 @@ export const deviceRoutes = (parts: DeviceParts): Hono<ApiEnv> =>
     .route('/:device', oneDevice(parts))
     .route('/:device/certificate', certificateRoutes(parts))
 
-const fleetDevices = ({ registry, fleets, provisioning }: DeviceParts): Hono<ApiEnv> =>
+const fleetDevices = ({ registry, fleets, provisioning, presence }: DeviceParts): Hono<ApiEnv> =>
   new Hono<ApiEnv>()
     .get('/', allow('devices:read'), async (c) => {
       const fleet = fleetOf(c)
@@ -38,7 +40,12 @@ const fleetDevices = ({ registry, fleets, provisioning }: DeviceParts): Hono<Api
       const match = (record: DeviceRecord) => record.fleet === fleet.name && labelSelector(record.labels)
       const query = { namespace: fleet.namespace, match, limit }
       const { entries, next } = await registry.list(from === undefined ? query : { ...query, from })
-      return c.json({ items: entries.map(deviceView), ...tokenOf(next) })
+      const known = await presence(
+        fleet,
+        entries.map(({ record }) => record.device),
+      )
+      const items = entries.map((entry) => ({ ...deviceView(entry), ...known.of(entry.record.device) }))
+      return c.json({ items, ...whyUnknown(known), ...tokenOf(next) })
     })
     .post('/', allow('devices:write'), async (c) => {
       requireMediaType(c, JSON_TYPE, NDJSON_TYPE)
@@ -54,9 +61,14 @@ const fleetDevices = ({ registry, fleets, provisioning }: DeviceParts): Hono<Api
       return showWithSecret(c, outcome.ok, 201)
     })
 
-const oneDevice = ({ registry, provisioning }: DeviceParts): Hono<ApiEnv> =>
+const oneDevice = ({ registry, provisioning, presence }: DeviceParts): Hono<ApiEnv> =>
   new Hono<ApiEnv>()
-    .get('/', allow('devices:read'), async (c) => show(c, await find(registry, c)))
+    .get('/', allow('devices:read'), async (c) => {
+      const entry = await find(registry, c)
+      const { device } = entry.record
+      const known = await presence(fleetOf(c), [device])
+      return show(c, entry, { ...known.of(device), ...whyUnknown(known) })
+    })
     .patch('/', allow('devices:write'), async (c) => {
       requireMediaType(c, PATCH_TYPE, JSON_TYPE)
       const { record } = await find(registry, c)
@@ -78,10 +90,13 @@ const oneDevice = ({ registry, provisioning }: DeviceParts): Hono<ApiEnv> =>
       return c.body(null, 204)
     })
 
-const show = (c: Context, entry: Entry): Response => {
+const show = (c: Context, entry: Entry, more: object = {}): Response => {
   c.header('etag', `"${entry.revision}"`)
-  return c.json(deviceView(entry))
+  return c.json({ ...deviceView(entry), ...more })
 }
+
+const whyUnknown = ({ unavailable }: Presence): object =>
+  unavailable === undefined ? {} : { presenceUnavailable: unavailable }
 
 const showWithSecret = (c: Context, { entry, secret }: Registered, status: 200 | 201): Response => {
   c.header('etag', `"${entry.revision}"`)

@@ -45,7 +45,7 @@ export const listQuery = z.strictObject({
   continue: continueToken.optional(),
 })
 
-/** A device as the API shows it. */
+/** A device as the API shows it, but for its presence. */
 export const deviceView = ({ record, revision }: Entry) => {
   const { namespace, fleet, device, authentication, type, labels, displayName, disabled, createdAt, updatedAt } = record
   const username = deviceUser(namespace, device)

@@ -18,6 +18,7 @@ const KINDS = {
   'revision-changed': [412, 'It was changed meanwhile'],
   'too-large': [413, 'The body is too large'],
   'unsupported-media-type': [415, 'The content type is not supported'],
+  busy: [429, 'Too much is going on at once'],
   unavailable: [503, 'A system behind the API does not answer'],
   'not-configured': [501, 'This is not set up'],
   internal: [500, 'Internal error'],
@@ -25,7 +26,14 @@ const KINDS = {
 
 export type ProblemKind = keyof typeof KINDS
 
-export type Fault = { readonly field: string; readonly value?: unknown; readonly reason: string }
+export type Fault = {
+  readonly field: string
+  readonly value?: unknown
+  readonly reason: string
+  /** Where in a text, from 1. */
+  readonly line?: number
+  readonly column?: number
+}
 
 type Extra = { readonly errors?: readonly Fault[]; readonly next?: string; readonly retryAfterSeconds?: number }
 

@@ -1,8 +1,8 @@
 /** Who may do what: every route under `/v1` first asks for a key, then for its verb in the path's namespace. */
-import type { MiddlewareHandler } from 'hono'
+import type { Context, MiddlewareHandler } from 'hono'
 import type { ApiEnv } from '../http/env.ts'
 import { Problem } from '../http/problem.ts'
-import { type ApiKey, allows, isAdmin, type Verb } from './key.ts'
+import { type ApiKey, allows, isAdmin, namespacesFor, type Verb } from './key.ts'
 import type { Keys } from './store.ts'
 
 const unauthenticated = (): Problem =>
@@ -38,6 +38,27 @@ export const allow =
       })
     await next()
   }
+
+/** Passes keys that hold `verb` anywhere; the handler asks `scopeOf` where. */
+export const allowSomewhere =
+  (verb: Verb): MiddlewareHandler<ApiEnv> =>
+  async (c, next) => {
+    if (namespacesFor(keyOf(c.get('key')), verb) === undefined)
+      throw new Problem('forbidden', `the key does not hold ${verb} in any namespace`, {
+        next: 'Ask an administrator for a key with this verb.',
+      })
+    await next()
+  }
+
+/** The namespaces that the request may see: the wanted one, or all in which its key holds `verb`. @throws Problem */
+export const scopeOf = (c: Context<ApiEnv>, verb: Verb, wanted: string | undefined): '*' | readonly string[] => {
+  const key = keyOf(c.get('key'))
+  if (wanted === undefined) return namespacesFor(key, verb) ?? []
+  if (allows(key, verb, wanted)) return [wanted]
+  throw new Problem('forbidden', `the key does not hold ${verb} in namespace ${wanted}`, {
+    next: 'Ask an administrator for a key with this verb and namespace.',
+  })
+}
 
 /** Passes admin keys. */
 export const allowAdmin: MiddlewareHandler<ApiEnv> = async (c, next) => {

@@ -9,8 +9,9 @@
  */
 import { randomUUID } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { link, readFile, rm, writeFile } from 'node:fs/promises'
+import { link, rm, writeFile } from 'node:fs/promises'
 import type { Logger } from '@fleetloom/shared/process/logger'
+import { readSecret } from '@fleetloom/shared/process/read-secret'
 import { newSecret } from '@fleetloom/shared/registry/secret'
 import { parseToken, type Token, tokenText } from './key.ts'
 import type { KeyScope, Keys } from './store.ts'
@@ -46,7 +47,7 @@ const writeNew = async (file: string): Promise<Token | undefined> => {
 }
 
 const readExisting = async (file: string): Promise<Token> => {
-  const token = parseToken((await readFile(file, 'utf8')).trim())
+  const token = parseToken(await readSecret(file))
   if (token === undefined)
     throw new Error(`ADMIN_KEY_FILE=${file} exists and holds no key: remove it, or put flk_${FIRST_ID}_<secret> there`)
   return token

@@ -7,7 +7,17 @@ import { secretHash } from '@fleetloom/shared/registry/device-record'
 import { z } from 'zod'
 import { namespaceName } from '../http/params.ts'
 
-export const VERBS = ['devices:read', 'devices:write', 'dead-letters:read', 'dead-letters:replay'] as const
+export const VERBS = [
+  'devices:read',
+  'devices:write',
+  'dead-letters:read',
+  'dead-letters:replay',
+  'alerts:read',
+  'alerts:write',
+  'alert-rules:dry-run',
+  'events:read',
+  'events:write',
+] as const
 
 export type Verb = (typeof VERBS)[number]
 
@@ -52,6 +62,12 @@ export const newKeyId = (): string => randomBytes(8).toString('hex')
 
 export const isAdmin = ({ namespaces, verbs }: Pick<ApiKey, 'namespaces' | 'verbs'>): boolean =>
   namespaces.includes(ALL) && verbs.includes(ALL)
+
+/** Where the key holds the verb: `*` or the namespaces; undefined where it does nowhere. */
+export const namespacesFor = (key: ApiKey, verb: Verb): '*' | readonly string[] | undefined => {
+  if (!key.verbs.includes(ALL) && !key.verbs.includes(verb)) return undefined
+  return key.namespaces.includes(ALL) ? ALL : key.namespaces
+}
 
 export const allows = (key: ApiKey, verb: Verb, namespace: string): boolean =>
   (key.verbs.includes(ALL) || key.verbs.includes(verb)) &&

@@ -1,7 +1,7 @@
 /**
- * The open batches of one session, one for each shard. All are sealed together, a set time after the first row came, or each
- * when it is full; while a shard's lane is busy its batch goes on growing instead. A sealed batch's memory comes back,
- * and its messages may be acknowledged, when the stream has it.
+ * Open batches of one session, one for each subject: the shards' readings, or the events. All are sealed together, a set time
+ * after the first row came, or each when it is full; while a subject's lane is busy its batch goes on growing instead. A sealed
+ * batch's memory comes back, and its messages may be acknowledged, when the stream has it.
  */
 import type { FleetDocument } from '@fleetloom/shared/pipeline/fleet-document'
 import { Batch } from './batch.ts'
@@ -13,6 +13,8 @@ import type { Publisher, PublishFault } from './publisher.ts'
 const NO_BYTES = Buffer.alloc(0)
 
 export type BatcherOptions = {
+  /** Subject of each lane, by its number. */
+  readonly subjectsOf: (document: FleetDocument) => readonly string[]
   readonly publisher: Publisher
   readonly buffers: Buffers
   readonly account: Account
@@ -98,9 +100,8 @@ export class Batcher {
   }
 
   #grow(): void {
-    const { publisher, onFault } = this.#options
-    while (this.#lanes.length < this.#document.stream.telemetrySubjects.length)
-      this.#lanes.push(new Lane({ publisher, onFault }))
+    const { publisher, onFault, subjectsOf } = this.#options
+    while (this.#lanes.length < subjectsOf(this.#document).length) this.#lanes.push(new Lane({ publisher, onFault }))
   }
 
   /** Seals what need not wait for its lane; the rest stays open, bounded by its size. */
@@ -124,10 +125,10 @@ export class Batcher {
     const batch = isEmpty ? new Batch(shard, NO_BYTES) : open
     if (!isEmpty) this.#open[shard] = undefined
     this.#marks[shard] = undefined
-    const { buffers, account, onStored, session } = this.#options
+    const { buffers, account, onStored, session, subjectsOf } = this.#options
     const sealedMs = performance.now()
     lane.push({
-      subject: this.#document.stream.telemetrySubjects[shard] as string,
+      subject: subjectsOf(this.#document)[shard] as string,
       body: batch.body(),
       headers: batch.headers(this.#document, mark, this.#document.sessions > 1 ? session : undefined),
       onStored: () => {

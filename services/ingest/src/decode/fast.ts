@@ -5,14 +5,15 @@
  *
  * Numbers whose text is what `String(Number(text))` gives are copied; the others are written in that form.
  */
+
+import { Digest } from '@fleetloom/shared/rows/digest'
+import { microsOfNumber, microsOfText } from '@fleetloom/shared/rows/timestamp'
 import { bytesOf, LETTER_I, OPEN_BRACE, QUOTE, SPACE } from './ascii.ts'
-import { Digest } from './digest.ts'
 import type { Message } from './message.ts'
 import type { Field, Plan } from './plan.ts'
 import { RowWriter } from './row-writer.ts'
 import { KIND, Scanner } from './scan.ts'
 import { MAX_TEXT_BYTES } from './schema.ts'
-import { microsOfNumber, microsOfText } from './timestamp.ts'
 
 const DECLINED = -1
 const DIGEST = bytesOf(',digest=')

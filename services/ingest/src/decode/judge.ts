@@ -4,17 +4,18 @@
  */
 import { MAX_LETTER_BYTES } from '@fleetloom/shared/dead-letters/dead-letter'
 import { shardOf } from '@fleetloom/shared/pipeline/shard'
+import { isRejection, type Rejection, reject } from '@fleetloom/shared/rows/rejection'
 import { DeviceHash } from './device.ts'
-import { type Message, payloadBytes } from './message.ts'
+import { decodeEvent } from './event.ts'
+import type { Message } from './message.ts'
 import type { Plan } from './plan.ts'
 import { decodeObject, decodeScalar, type Row } from './reference.ts'
-import { type Rejection, reject } from './schema.ts'
 import { matchTopic, type TopicPattern } from './topic.ts'
 
-/** A row and the shard it belongs to; an event, to be stored as it is; or why it is neither. */
+/** A reading as a row and the shard it belongs to; an event as a row; or why it is neither. */
 export type Verdict =
   | { readonly kind: 'row'; readonly row: Row; readonly shard: number }
-  | { readonly kind: 'event' }
+  | { readonly kind: 'event'; readonly row: Row }
   | { readonly kind: 'rejected'; readonly rejection: Rejection }
 
 /** Most that one message on the stream may hold. */
@@ -37,24 +38,20 @@ const checkSize = (plan: Plan, size: number): Rejection | undefined => {
   return size > most ? reject('payload_too_large', '', `${size} bytes, and the limit is ${most}`) : undefined
 }
 
-const judgeEvent = (message: Message): Verdict => {
-  try {
-    const event: unknown = JSON.parse(payloadBytes(message).toString('utf8'))
-    const { type, severity } = event as { type?: unknown; severity?: unknown }
-    if (typeof type === 'string' && typeof severity === 'string') return { kind: 'event' }
-    return rejected(reject('invalid_event', typeof type === 'string' ? 'severity' : 'type', 'not a text'))
-  } catch (error) {
-    return rejected(reject('malformed_json', '', error instanceof Error ? error.message : String(error)))
-  }
+const deviceOf = ({ bytes, deviceStart, deviceEnd }: Message): string =>
+  bytes.toString('latin1', deviceStart, deviceEnd)
+
+const judgeEvent = (plan: Plan, message: Message): Verdict => {
+  const row = decodeEvent(plan, message, deviceOf(message))
+  return isRejection(row) ? rejected(row) : { kind: 'event', row }
 }
 
 const judgeRow = (plan: Plan, message: Message, pattern: TopicPattern): Verdict => {
   const row = pattern.scalar ? decodeScalar(plan, message) : decodeObject(plan, message)
-  if ('reason' in row) return rejected(row)
+  if (isRejection(row)) return rejected(row)
   const size = Buffer.byteLength(row.line)
   if (size > MOST_BYTES) return rejected(reject('payload_too_large', '', `its row takes ${size} bytes`))
-  const id = message.bytes.toString('latin1', message.deviceStart, message.deviceEnd)
-  return { kind: 'row', row, shard: shardOf(id, plan.shards) }
+  return { kind: 'row', row, shard: shardOf(deviceOf(message), plan.shards) }
 }
 
 /** `size` is the length of the payload as it was sent, of which `message` may hold only the beginning. */
@@ -65,5 +62,5 @@ export const judge = (plan: Plan, message: Message, size: number): Verdict => {
     return rejected(reject('unknown_topic', '', 'the topic is none of the fleet'))
   const fault = checkDevice(message) ?? checkSize(plan, size)
   if (fault) return rejected(fault)
-  return telemetry ? judgeRow(plan, message, telemetry) : judgeEvent(message)
+  return telemetry ? judgeRow(plan, message, telemetry) : judgeEvent(plan, message)
 }

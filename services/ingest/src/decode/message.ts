@@ -1,3 +1,4 @@
+import { viewOf } from '@fleetloom/shared/rows/digest'
 import { type TopicParts, topicParts } from './topic.ts'
 
 /**
@@ -17,8 +18,6 @@ export type Message = TopicParts & {
 }
 
 const EMPTY = Buffer.alloc(1)
-
-export const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 
 export const emptyMessage = (): Message => ({
   ...topicParts(),

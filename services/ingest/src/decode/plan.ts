@@ -1,5 +1,8 @@
 /** A fleet's document compiled for decoding: everything that does not change from message to message. */
+
+import { eventHead } from '@fleetloom/shared/events/row'
 import type { FleetDocument, Measurement } from '@fleetloom/shared/pipeline/fleet-document'
+import { escapeName } from '@fleetloom/shared/rows/line-protocol'
 import { bytesOf } from './ascii.ts'
 import { KeyTable } from './keys.ts'
 import { MAX_TEXT_BYTES } from './schema.ts'
@@ -23,6 +26,8 @@ export type Plan = {
   readonly document: FleetDocument
   readonly telemetry: readonly TopicPattern[]
   readonly events: readonly TopicPattern[]
+  /** What every row of an event begins with. */
+  readonly eventHead: string
   readonly shards: number
   /** `table,device=` */
   readonly head: string
@@ -40,9 +45,6 @@ export type Plan = {
   /** Most that the texts of a row take. */
   readonly mostValueBytes: number
 }
-
-/** Escapes a table, column or symbol in line protocol. */
-export const escapeName = (text: string): string => text.replace(/[ ,=\\\n\r]/g, '\\$&')
 
 const fieldOf = (measurement: Measurement, index: number): Field => {
   const label = `,${escapeName(measurement.name)}=`
@@ -71,6 +73,7 @@ export const compilePlan = (document: FleetDocument, former: readonly string[] =
     document,
     telemetry: [...new Set([...document.topics.telemetry, ...former])].map(compilePattern),
     events: document.topics.events.map(compilePattern),
+    eventHead: eventHead(document),
     shards: document.stream.telemetrySubjects.length,
     head,
     headBytes: bytesOf(head),

@@ -3,11 +3,14 @@
  * declines, and it alone says why one can't be a row. Faults are looked for in this order: the JSON, the timestamp, the
  * measurements in the order of the schema; the first one found is the reason.
  */
-import { Digest } from './digest.ts'
+import { Digest } from '@fleetloom/shared/rows/digest'
+import { parseJson, utf8Text } from '@fleetloom/shared/rows/json'
+import { escapeName, quotedText } from '@fleetloom/shared/rows/line-protocol'
+import { isRejection, type Rejection, reject } from '@fleetloom/shared/rows/rejection'
+import { type Stamp, timeOf } from '@fleetloom/shared/rows/time-of'
 import { type Message, payloadBytes } from './message.ts'
-import { escapeName, type Field, type Plan } from './plan.ts'
-import { check, type Rejection, reject } from './schema.ts'
-import { microsOfNumber, microsOfText } from './timestamp.ts'
+import type { Field, Plan } from './plan.ts'
+import { check } from './schema.ts'
 
 export type Row = {
   readonly line: string
@@ -18,74 +21,20 @@ export type Row = {
   readonly unknown: readonly string[]
 }
 
-type Parsed = { readonly value: unknown; readonly timeText: string }
 type Reading = { readonly values: ReadonlyMap<Field, unknown>; readonly micros: number; readonly timed: boolean }
 type JsonObject = Readonly<Record<string, unknown>>
-/** TypeScript does not know the third parameter yet (ECMA proposal "JSON.parse source text access", in V8 since 11.4). */
-type Reviver = (this: unknown, key: string, value: unknown, context: { source?: string }) => unknown
-
-const isRejection = (outcome: object): outcome is Rejection => 'reason' in outcome
 const isObject = (value: unknown): value is JsonObject =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
-
-const decoder = new TextDecoder('utf-8', { fatal: true })
-
-const textOf = (payload: Uint8Array): string | undefined => {
-  try {
-    return decoder.decode(payload)
-  } catch {
-    return undefined
-  }
-}
-
-/** Parses JSON and keeps the source text of the top-level timestamp. */
-const parseJson = (text: string, timestampField: string): Parsed | Rejection => {
-  const sources = new Map<unknown, string>()
-  const reviver: Reviver = function (key, value, { source }) {
-    if (key === timestampField && source !== undefined) sources.set(this, source)
-    return value
-  }
-  try {
-    const value: unknown = JSON.parse(text, reviver as Parameters<typeof JSON.parse>[1])
-    return { value, timeText: sources.get(value) ?? '' }
-  } catch (error) {
-    if (/[:[,]\s*[+-]?(NaN|Infinity)\s*[,}\]]|^\s*[+-]?(NaN|Infinity)\s*$/.test(text))
-      return reject('not_finite', '', 'NaN and Infinity are not JSON numbers')
-    return reject('malformed_json', '', error instanceof Error ? error.message : String(error))
-  }
-}
-
-const microsOf = (plan: Plan, value: unknown, source: string): number | undefined => {
-  const { timestampUnit } = plan.document.payload
-  if (timestampUnit === 'RFC3339') return typeof value === 'string' ? microsOfText(value) : undefined
-  return typeof value === 'number' ? microsOfNumber(source, timestampUnit) : undefined
-}
-
-const secondsText = (micros: number): string => `${(micros / 1e6).toFixed(1)} s`
-
-/** The time of a message whose timestamp field holds `value`. */
-const timeOf = (plan: Plan, message: Message, { value, timeText }: Parsed): { micros: number } | Rejection => {
-  const { timestampField, timestampUnit, acceptPastMs, acceptFutureMs } = plan.document.payload
-  const micros = microsOf(plan, value, timeText)
-  if (micros === undefined)
-    return reject('invalid_timestamp', timestampField, `not a time in ${timestampUnit}: ${timeText.slice(0, 64)}`)
-  const age = message.arrivalMicros - micros
-  if (age > acceptPastMs * 1000)
-    return reject('timestamp_too_old', timestampField, `${secondsText(age)} before it arrived`)
-  if (-age > acceptFutureMs * 1000)
-    return reject('timestamp_too_new', timestampField, `${secondsText(-age)} after it arrived`)
-  return { micros }
-}
 
 /** Time and values of a message; `values` holds what it says of each field, null and undefined for nothing. */
 const readingOf = (
   plan: Plan,
   message: Message,
   values: ReadonlyMap<Field, unknown>,
-  stamp: Parsed,
+  stamp: Stamp,
 ): Reading | Rejection => {
   const timed = stamp.value !== undefined && stamp.value !== null
-  const time = timed ? timeOf(plan, message, stamp) : { micros: message.arrivalMicros }
+  const time = timed ? timeOf(plan.document.payload, message.arrivalMicros, stamp) : { micros: message.arrivalMicros }
   if (isRejection(time)) return time
   const given = new Map([...values].filter(([, value]) => value !== undefined && value !== null))
   for (const [field, value] of given) {
@@ -96,20 +45,18 @@ const readingOf = (
   return { values: given, micros: time.micros, timed }
 }
 
-const quoted = (text: string): string => `"${text.replace(/["\\\n\r]/g, '\\$&')}"`
-
 const encode = (field: Field, value: unknown): string => {
   if (field.type === 'Symbol') return escapeName((value as string).toWellFormed())
-  if (field.type === 'String') return quoted((value as string).toWellFormed())
+  if (field.type === 'String') return quotedText(value as string)
   if (field.type === 'Boolean') return value ? 't' : 'f'
   return field.type === 'Long' ? `${value}i` : String(value)
 }
 
-const digestOf = ({ view, topicStart, topicEnd, payloadStart, payloadEnd }: Message): bigint => {
+export const digestOf = ({ view, topicStart, topicEnd, payloadStart, payloadEnd }: Message): bigint => {
   const digest = new Digest()
   digest.topic(view, topicStart, topicEnd)
   digest.payload(view, payloadStart, payloadEnd)
-  return (BigInt(digest.high) << 32n) | BigInt(digest.low >>> 0)
+  return digest.value
 }
 
 const rowOf = (plan: Plan, message: Message, { values, micros, timed }: Reading, unknown: readonly string[]): Row => {
@@ -124,7 +71,7 @@ const rowOf = (plan: Plan, message: Message, { values, micros, timed }: Reading,
 /** Row of a JSON object whose keys are measurements. */
 export const decodeObject = (plan: Plan, message: Message): Row | Rejection => {
   const { timestampField } = plan.document.payload
-  const text = textOf(payloadBytes(message))
+  const text = utf8Text(payloadBytes(message))
   if (text === undefined) return reject('malformed_json', '', 'the payload is not UTF-8')
   const parsed = parseJson(text, timestampField)
   if (isRejection(parsed)) return parsed
@@ -132,7 +79,10 @@ export const decodeObject = (plan: Plan, message: Message): Row | Rejection => {
   if (!isObject(object)) return reject('not_an_object', '', 'the payload is JSON but not an object')
   const declared = plan.fields.filter(({ name }) => name !== timestampField)
   const values = new Map(declared.map((field) => [field, own(object, field.name)]))
-  const reading = readingOf(plan, message, values, { value: own(object, timestampField), timeText: parsed.timeText })
+  const reading = readingOf(plan, message, values, {
+    value: own(object, timestampField),
+    source: parsed.sourceIn(object),
+  })
   if (isRejection(reading)) return reading
   const known = new Set([...declared.map(({ name }) => name), timestampField])
   return rowOf(
@@ -150,10 +100,10 @@ const scalarOf = (
   plan: Plan,
   field: Field,
   text: string,
-): { value: unknown; stamp: Parsed; keys: string[] } | Rejection => {
+): { value: unknown; stamp: Stamp; keys: string[] } | Rejection => {
   const isText = field.type === 'Symbol' || field.type === 'String'
   const parsed = parseJson(text, plan.document.payload.timestampField)
-  const bare = (value: unknown) => ({ value, stamp: { value: undefined, timeText: '' }, keys: [] })
+  const bare = (value: unknown) => ({ value, stamp: { value: undefined, source: '' }, keys: [] })
   if (isRejection(parsed)) return isText && !/^\s*([{["]|$)/.test(text) ? bare(text) : parsed
   const { value: object } = parsed
   if (!isObject(object))
@@ -161,7 +111,7 @@ const scalarOf = (
   const { timestampField } = plan.document.payload
   return {
     value: own(object, 'value'),
-    stamp: { value: own(object, timestampField), timeText: parsed.timeText },
+    stamp: { value: own(object, timestampField), source: parsed.sourceIn(object) },
     keys: Object.keys(object).filter((key) => key !== 'value' && key !== timestampField),
   }
 }
@@ -171,7 +121,7 @@ export const decodeScalar = (plan: Plan, message: Message): Row | Rejection => {
   const name = message.bytes.toString('utf8', message.measurementStart, message.measurementEnd)
   const field = plan.fields.find((candidate) => candidate.name === name)
   if (field === undefined) return reject('unknown_measurement', name, `the fleet declares no measurement ${name}`)
-  const text = textOf(payloadBytes(message))
+  const text = utf8Text(payloadBytes(message))
   if (text === undefined) return reject('malformed_json', name, 'the payload is not UTF-8')
   const scalar = scalarOf(plan, field, text)
   if (isRejection(scalar)) return { ...scalar, field: name }

@@ -1,18 +1,9 @@
 /** What a value must be for its measurement. */
-import type { DeadLetterReason } from '@fleetloom/shared/dead-letters/reasons'
+import { type Rejection, reject } from '@fleetloom/shared/rows/rejection'
 import type { Field } from './plan.ts'
 
 /** Longest Symbol or String, in UTF-8 bytes. */
 export const MAX_TEXT_BYTES = 1024
-
-/** Why a message can't become a row. */
-export type Rejection = { readonly reason: DeadLetterReason; readonly field: string; readonly detail: string }
-
-export const reject = (reason: DeadLetterReason, field: string, detail: string): Rejection => ({
-  reason,
-  field,
-  detail,
-})
 
 const show = (value: unknown): string => {
   const text = typeof value === 'number' ? String(value) : JSON.stringify(value)

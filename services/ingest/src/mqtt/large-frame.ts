@@ -1,6 +1,6 @@
 import { createHash, type Hash } from 'node:crypto'
 import { MAX_LETTER_BYTES } from '@fleetloom/shared/dead-letters/dead-letter'
-import { viewOf } from '../decode/message.ts'
+import { viewOf } from '@fleetloom/shared/rows/digest'
 import { type Frame, readPublish } from './frame.ts'
 
 /** What is kept of a frame: enough for the longest dead letter that is kept whole, its topic and its properties. */

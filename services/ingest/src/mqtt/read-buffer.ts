@@ -1,4 +1,4 @@
-import { viewOf } from '../decode/message.ts'
+import { viewOf } from '@fleetloom/shared/rows/digest'
 
 /** Frames up to this size are read in place; larger ones are collected in a buffer of their own. */
 export const FRAME_IN_PLACE = 64 * 1024

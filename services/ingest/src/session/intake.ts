@@ -8,6 +8,7 @@ import type { ReplayOutcome } from '@fleetloom/shared/dead-letters/replay'
 import type { FleetDocument } from '@fleetloom/shared/pipeline/fleet-document'
 import { type Logger, messageOf } from '@fleetloom/shared/process/logger'
 import type { Tracing } from '@fleetloom/shared/process/tracing'
+import { type Rejection, reject } from '@fleetloom/shared/rows/rejection'
 import type { Batch } from '../batch/batch.ts'
 import { DeviceHash } from '../decode/device.ts'
 import { FastDecoder, rowBound } from '../decode/fast.ts'
@@ -15,7 +16,6 @@ import { judge, MOST_BYTES, type Verdict } from '../decode/judge.ts'
 import { messageFrom, topicText } from '../decode/message.ts'
 import { compilePlan, type Plan } from '../decode/plan.ts'
 import type { Row } from '../decode/reference.ts'
-import { type Rejection, reject } from '../decode/schema.ts'
 import { matchTopic, type TopicPattern } from '../decode/topic.ts'
 import type { Ticket } from '../mqtt/ack-window.ts'
 import { emptyFrame, type Frame } from '../mqtt/frame.ts'
@@ -59,7 +59,7 @@ export class Intake {
     this.#former = [...new Set([...telemetry, ...this.#former])].slice(0, MAX_FORMER)
     this.#plan = compilePlan(document, this.#former)
     this.#decoder = new FastDecoder(this.#plan)
-    this.#options.outlets.batcher.swap(document)
+    this.#options.outlets.swap(document)
     this.#options.watch.swap(document)
   }
 
@@ -133,16 +133,22 @@ export class Intake {
   }
 
   #store(frame: Frame, verdict: Exclude<Verdict, { kind: 'rejected' }>): Ticket {
-    const { outlets, stats } = this.#options
-    if (verdict.kind === 'event') {
-      stats.events++
-      return outlets.events.send(this.#plan.document, frame)
-    }
-    const batch = outlets.batcher.room(verdict.shard, Buffer.byteLength(verdict.row.line))
-    const end = batch.length + batch.bytes.write(verdict.row.line, batch.length)
-    for (const name of verdict.row.unknown) this.#decoder.learn(name)
-    this.#count(frame, batch, end, verdict.row)
+    const { outlets } = this.#options
+    const { kind, row } = verdict
+    const size = Buffer.byteLength(row.line)
+    const batch = kind === 'event' ? outlets.events.room(0, size) : outlets.batcher.room(verdict.shard, size)
+    const end = batch.length + batch.bytes.write(row.line, batch.length)
+    if (kind === 'event') this.#happened(frame)
+    else for (const name of row.unknown) this.#decoder.learn(name)
+    this.#count(frame, batch, end, row)
     return batch.ticket
+  }
+
+  #happened(frame: Frame): void {
+    this.#options.stats.events++
+    const { rate } = this.#options.watch
+    this.#device.take(frame.bytes, frame.deviceStart, frame.deviceEnd)
+    if (rate.count(this.#device.hash, this.#device.mark)) this.#exceeded(frame, this.#device.hash)
   }
 
   #count(frame: Frame, batch: Batch, end: number, row: Omit<Row, 'line'>): void {

@@ -13,10 +13,10 @@ import {
 } from '@fleetloom/shared/dead-letters/dead-letter'
 import { DEAD_LETTER_REASONS } from '@fleetloom/shared/dead-letters/reasons'
 import type { FleetDocument } from '@fleetloom/shared/pipeline/fleet-document'
+import type { Rejection } from '@fleetloom/shared/rows/rejection'
 import type { Account } from '../batch/budget.ts'
 import type { Lane } from '../batch/lane.ts'
 import { payloadBytes, topicText } from '../decode/message.ts'
-import type { Rejection } from '../decode/schema.ts'
 import type { Ticket } from '../mqtt/ack-window.ts'
 import type { Frame } from '../mqtt/frame.ts'
 

@@ -1,4 +1,4 @@
-/** Where a session's messages go: batches of rows, dead letters, events. All of it is counted against the session's memory. */
+/** Where a session's messages go: batches of readings and of events, dead letters. All of it is counted against the session's memory. */
 import type { FleetDocument } from '@fleetloom/shared/pipeline/fleet-document'
 import type { Logger } from '@fleetloom/shared/process/logger'
 import type { Batch } from '../batch/batch.ts'
@@ -7,7 +7,6 @@ import type { Account, Budget } from '../batch/budget.ts'
 import type { Buffers } from '../batch/buffers.ts'
 import { Lane } from '../batch/lane.ts'
 import type { Publisher, PublishFault } from '../batch/publisher.ts'
-import { Events } from './events.ts'
 import { Letters } from './letters.ts'
 import { count, type Stats } from './stats.ts'
 
@@ -29,12 +28,13 @@ const COMPLAIN_EVERY_MS = 10_000
 export class Outlets {
   readonly batcher: Batcher
   readonly letters: Letters
-  readonly events: Events
+  /** Of one lane, as the events of all shards share a subject. */
+  readonly events: Batcher
   /** Called whenever something became durable: tickets are done. */
   onSettled: () => void = () => undefined
   readonly #options: OutletOptions
   readonly #account: Account
-  readonly #lanes: { readonly letters: Lane; readonly events: Lane }
+  readonly #lettersLane: Lane
   #complainedMs = Number.NEGATIVE_INFINITY
 
   constructor(document: FleetDocument, options: OutletOptions) {
@@ -42,20 +42,19 @@ export class Outlets {
     const onFault = (fault: PublishFault | undefined) => this.#fault(fault)
     this.#options = options
     this.#account = budget.open()
-    this.#lanes = { letters: new Lane({ publisher, onFault }), events: new Lane({ publisher, onFault }) }
+    this.#lettersLane = new Lane({ publisher, onFault })
     const onStored = (batch: Batch, sealedMs: number) => this.#stored(batch, sealedMs)
-    this.batcher = new Batcher(document, {
-      publisher,
-      buffers,
-      account: this.#account,
-      batchMs,
-      session,
-      onStored,
-      onFault,
-    })
+    const common = { publisher, buffers, account: this.#account, batchMs, session, onStored, onFault }
+    this.batcher = new Batcher(document, { ...common, subjectsOf: ({ stream }) => stream.telemetrySubjects })
+    this.events = new Batcher(document, { ...common, subjectsOf: ({ stream }) => [stream.eventsSubject] })
     const settled = () => this.onSettled()
-    this.letters = new Letters({ lane: this.#lanes.letters, account: this.#account, settled })
-    this.events = new Events({ lane: this.#lanes.events, account: this.#account, settled })
+    this.letters = new Letters({ lane: this.#lettersLane, account: this.#account, settled })
+  }
+
+  /** What is taken from now on is of the new document. */
+  swap(document: FleetDocument): void {
+    this.batcher.swap(document)
+    this.events.swap(document)
   }
 
   get mayTake(): boolean {
@@ -64,19 +63,24 @@ export class Outlets {
 
   /** Whether a stream refuses what we have for it. */
   get isStalled(): boolean {
-    return this.batcher.isStalled || this.#lanes.letters.isStalled || this.#lanes.events.isStalled
+    return this.batcher.isStalled || this.events.isStalled || this.#lettersLane.isStalled
+  }
+
+  /** Resolves when every row taken so far is in the stream. */
+  async rowsDrained(): Promise<void> {
+    await Promise.all([this.batcher.drained(), this.events.drained()])
   }
 
   /** Resolves when everything taken so far is durable. */
   async drained(): Promise<void> {
-    await Promise.all([this.batcher.drained(), this.#lanes.letters.barrier(), this.#lanes.events.barrier()])
+    await Promise.all([this.rowsDrained(), this.#lettersLane.barrier()])
   }
 
   /** Gives up what is not durable yet: its messages were not acknowledged, so the broker still has them. */
   close(): void {
     this.batcher.close()
-    this.#lanes.letters.close()
-    this.#lanes.events.close()
+    this.events.close()
+    this.#lettersLane.close()
     this.#options.budget.close(this.#account)
   }
 

@@ -179,7 +179,7 @@ export class Session {
     this.#lastProbe = Math.max(this.#lastProbe, Number(payload) || 0)
     const mark = this.#progress.returned(payload)
     if (mark === undefined) return
-    await this.#outlets.batcher.drained()
+    await this.#outlets.rowsDrained()
     this.#outlets.batcher.mark(mark)
   }
 

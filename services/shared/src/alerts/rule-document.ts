@@ -4,6 +4,7 @@
  */
 import { SELECTOR_OPERATORS, SEVERITIES } from '@fleetloom/crds/alert-rule'
 import { z } from 'zod'
+import { type Parsed, parseDocument } from '../pipeline/parse-document.ts'
 
 export const RULE_DOCUMENT_MAJOR = 1
 
@@ -54,3 +55,7 @@ export type RuleDocument = z.infer<typeof ruleDocument>
 export type Receiver = z.infer<typeof receiver>
 export type Selector = z.infer<typeof selector>
 export type Sealed = z.infer<typeof sealed>
+
+/** The document in `bytes`, or why it can't be used. Never throws. */
+export const parseRuleDocument = (bytes: Uint8Array): Parsed<RuleDocument> =>
+  parseDocument(bytes, ruleDocument, RULE_DOCUMENT_MAJOR)

@@ -1,7 +1,8 @@
 /**
  * A dead letter: a message on `dead.<ns>.<name>.<reason>` whose body is what the rejecting stage received and whose headers
  * say the rest. `mqtt` letters hold an MQTT payload and replay through ingest; `row` letters hold one line of line
- * protocol and replay onto the fleet's telemetry subject. A payload beyond `KEPT_BYTES` is cut; such a letter can't be replayed.
+ * protocol and replay onto the fleet's telemetry subject; `notification` letters hold what a receiver was to hear, and can't be
+ * replayed. A payload beyond `KEPT_BYTES` is cut; such a letter can't be replayed either.
  */
 
 import type { Ref } from '@fleetloom/crds/names'
@@ -19,9 +20,9 @@ export type DeadLetter = {
   readonly generation: number
   /** As received, so possibly not a valid id; at most 256 characters. */
   readonly device: string
-  /** MQTT topic for `mqtt`, NATS subject for `row`. */
+  /** MQTT topic for `mqtt`, NATS subject for `row`, kind and address of the receiver for `notification`. */
   readonly topic: string
-  readonly stage: 'mqtt' | 'row'
+  readonly stage: 'mqtt' | 'row' | 'notification'
   readonly reason: DeadLetterReason
   /** JSON path or measurement at fault, or '' */
   readonly field: string

@@ -13,9 +13,13 @@ export const DEAD_LETTER_REASONS = {
   invalid_timestamp: 'Send the timestamp in the unit that the fleet declares (payload.timestampUnit).',
   timestamp_too_old: 'Check the clock of the device; older readings need a larger payload.acceptPast.',
   timestamp_too_new: 'Check the clock of the device; it runs ahead by more than payload.acceptFuture.',
-  invalid_event: 'Send an event as a JSON object with the texts "type" and "severity".',
+  invalid_event:
+    'Send an event as a JSON object with the text "type" and, where wanted, "severity" (low, medium, high, critical), "user", "address" and an object "metadata".',
   database_rejected: 'The database refused this row; the detail holds its words.',
   foreign_fleet: 'The batch was made for another fleet of the same name that has been deleted.',
+  notification_failed:
+    'The receiver did not take the notification; the detail says why. Mend the receiver; the next one is tried anew.',
+  notification_silenced: 'A silence held the notification back; the detail names it.',
 } as const
 
 export type DeadLetterReason = keyof typeof DEAD_LETTER_REASONS

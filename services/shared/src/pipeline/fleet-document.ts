@@ -3,6 +3,7 @@
  * Readers ignore fields they do not know and keep the last good document when the major version is unknown.
  */
 import { z } from 'zod'
+import { type Parsed, parseDocument } from './parse-document.ts'
 
 export const DOCUMENT_MAJOR = 1
 
@@ -64,14 +65,5 @@ export type FleetDocument = z.infer<typeof fleetDocument>
 export type Measurement = FleetDocument['measurements'][number]
 
 /** The document in `bytes`, or why it can't be used. Never throws. */
-export const parseFleetDocument = (bytes: Uint8Array): { ok: FleetDocument } | { error: string } => {
-  try {
-    const json: unknown = JSON.parse(new TextDecoder().decode(bytes))
-    const { version } = z.object({ version: z.string() }).parse(json)
-    if (Number(version.split('.')[0]) !== DOCUMENT_MAJOR) return { error: `unknown document version ${version}` }
-    const parsed = fleetDocument.safeParse(json)
-    return parsed.success ? { ok: parsed.data } : { error: z.prettifyError(parsed.error) }
-  } catch (error) {
-    return { error: error instanceof Error ? error.message : String(error) }
-  }
-}
+export const parseFleetDocument = (bytes: Uint8Array): Parsed<FleetDocument> =>
+  parseDocument(bytes, fleetDocument, DOCUMENT_MAJOR)

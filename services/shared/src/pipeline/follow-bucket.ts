@@ -20,6 +20,7 @@ export type BucketHandlers = {
 }
 
 const CHECK_INTERVAL_MS = 1_000
+const READS_AT_ONCE = 64
 /** How long a comparison that found nothing missing vouches for what was reported. */
 const CURRENT_MS = 5_000
 
@@ -44,6 +45,9 @@ export const followBucket = async (handlers: BucketHandlers): Promise<Following>
   }
 }
 
+const chunksOf = (keys: readonly string[], size: number): string[][] =>
+  Array.from({ length: Math.ceil(keys.length / size) }, (_, i) => keys.slice(i * size, (i + 1) * size))
+
 class Follower {
   readonly #handlers: BucketHandlers
   /** Revision of each key that exists. */
@@ -66,12 +70,7 @@ class Follower {
     this.#watch?.stop()
     const { created, last } = await this.#look()
     if (created !== this.#created) this.#startAnew(created)
-    const keys = new Set<string>()
-    for await (const key of await kv.keys()) keys.add(key)
-    for (const key of keys) {
-      const entry = await kv.get(key)
-      if (entry?.operation === 'PUT') this.#put(key, entry.value, entry.revision)
-    }
+    const keys = await this.#list()
     for (const key of this.#revisions.keys()) if (!keys.has(key)) this.#delete(key)
     this.#watch = await kv.watch()
     if (this.#closed) this.#watch.stop()
@@ -79,6 +78,16 @@ class Follower {
     this.#suspect = false
     this.#comparedAt = performance.now()
     void this.#consume(this.#watch)
+  }
+
+  /** Reports every entry, some read at once; returns their keys. */
+  async #list(): Promise<ReadonlySet<string>> {
+    const { kv } = this.#handlers
+    const keys = await Array.fromAsync(await kv.keys())
+    for (const some of chunksOf(keys, READS_AT_ONCE))
+      for (const entry of await Promise.all(some.map((key) => kv.get(key))))
+        if (entry?.operation === 'PUT') this.#put(entry.key, entry.value, entry.revision)
+    return new Set(keys)
   }
 
   close(): void {

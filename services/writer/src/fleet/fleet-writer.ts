@@ -8,9 +8,9 @@
  * 4. On stop: the request under way is finished and acknowledged, the rest given back.
  */
 import { appliedKey, WRITER_CONSUMER } from '@fleetloom/crds/names'
+import { backoffMs } from '@fleetloom/shared/backoff'
 import type { FleetDocument } from '@fleetloom/shared/pipeline/fleet-document'
 import { type Logger, messageOf } from '@fleetloom/shared/process/logger'
-import { backoffMs } from '../backoff.ts'
 import { publishLetters } from '../flush/dead-letters.ts'
 import { type Flushed, flush } from '../flush/flush.ts'
 import type { FleetMetrics } from '../metrics.ts'
@@ -159,7 +159,7 @@ export class FleetWriter implements AsyncDisposable {
     const { nats, currentUid, write } = this.#parts
     const document = this.#document
     return {
-      write: (bodies) => write(bodies, document),
+      write,
       setAside: (letters) => publishLetters(nats.js, document, letters),
       currentUid: () => currentUid(document),
     }

@@ -1,11 +1,11 @@
 import type { Ref } from '@fleetloom/crds/names'
+import type { Bounded } from '@fleetloom/shared/bounded'
 import type { Nats } from '@fleetloom/shared/nats'
 import type { AppliedReporter } from '@fleetloom/shared/pipeline/applied'
 import type { Logger } from '@fleetloom/shared/process/logger'
 import type { Tracing } from '@fleetloom/shared/process/tracing'
-import type { Bounded } from '../bounded.ts'
+import type { Answer, Target } from '@fleetloom/shared/questdb/answer'
 import type { WriterMetrics } from '../metrics.ts'
-import type { Answer, Target } from '../questdb/answer.ts'
 
 /** What the fleets of one process share. */
 export type WriterParts = {

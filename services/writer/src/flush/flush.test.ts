@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Answer } from '../questdb/answer.ts'
+import type { Answer } from '@fleetloom/shared/questdb/answer'
 import type { Letter } from './dead-letters.ts'
 import { type FlushTools, flush } from './flush.ts'
 import { cutByRows } from './sort.ts'
@@ -116,4 +116,45 @@ test('runs hold at most the rows asked for, unless one batch alone holds more', 
     [[2, 1], [4], [1]],
   )
   assert.deepEqual(cutByRows([], 3), [])
+})
+
+const EVENTS = 'fleet.plant.line.events'
+const withEvents = documentOf({ stream: { ...documentOf().stream, eventsSubject: EVENTS } })
+
+test('readings and events go to their own tables, and one that is not there holds up only its own', async () => {
+  for (const [absent, acknowledged] of [
+    ['plant_line', [2, 4]],
+    ['plant_events', [1, 3]],
+  ] as const) {
+    const settled: Settled = new Map()
+    const written: [string, string][] = []
+    const write: FlushTools['write'] = async (parts, { table, columns }) => {
+      written.push([table, Buffer.concat(parts).toString()])
+      assert.ok(columns.includes(table === 'plant_events' ? 'severity' : 'device'))
+      return table === absent ? { kind: 'unavailable', reason: `no ${absent}` } : { kind: 'accepted' }
+    }
+    const messages = ['r1\n', 'e1\n', 'r2\n', 'e2\n'].map((body, i) =>
+      messageOf(body, { seq: i + 1, settled, ...(body.startsWith('e') && { subject: EVENTS }) }),
+    )
+    const { rows, unsettled } = await flush(messages, withEvents, { ...tools(), write })
+    assert.deepEqual([rows, unsettled], [2, `no ${absent}`])
+    assert.deepEqual(written, [
+      ['plant_line', 'r1\nr2\n'],
+      ['plant_events', 'e1\ne2\n'],
+    ])
+    const acks = [...settled].filter(([, answer]) => answer === '+ACK').map(([seq]) => seq)
+    assert.deepEqual([acks.sort(), settled.size], [acknowledged, 4])
+  }
+})
+
+test('an event that the database refuses is set aside with its subject', async () => {
+  const given = tools((body) =>
+    body.includes('bad') ? { kind: 'row_fault', fault: { detail: 'words', field: '', line: 1 } } : { kind: 'accepted' },
+  )
+  const { rejected } = await flush([messageOf('good\nbad\n', { subject: EVENTS })], withEvents, given)
+  assert.equal(rejected.length, 1)
+  assert.deepEqual(
+    given.letters.map(({ head, body }) => [head.stage, head.topic, Buffer.from(body).toString()]),
+    [['row', EVENTS, 'bad\n']],
+  )
 })

@@ -6,14 +6,16 @@
 
 import type { FleetDocument } from '@fleetloom/shared/pipeline/fleet-document'
 import { messageOf } from '@fleetloom/shared/process/logger'
+import type { Answer, Target } from '@fleetloom/shared/questdb/answer'
 import type { Delivered } from '../stream/delivered.ts'
 import type { Letter } from './dead-letters.ts'
 import { foreignLetter, rowLetter } from './dead-letters.ts'
-import { land, type Rejected, type Write } from './land.ts'
+import { land, type Rejected } from './land.ts'
 import { type Batch, cutByRows, type Sorted, sortMessages, uidOf } from './sort.ts'
+import { eventsTarget, readingsTarget } from './target.ts'
 
 export type FlushTools = {
-  readonly write: Write
+  readonly write: (bodies: readonly Uint8Array[], target: Target) => Promise<Answer>
   /** Resolves once the dead-letter stream has them. */
   readonly setAside: (letters: readonly Letter[]) => Promise<void>
   /** UID of the fleet as it stands in the pipeline bucket now; undefined when it is gone. */
@@ -61,15 +63,21 @@ const refuseForeign = async (
   return undefined
 }
 
-const landRun = async (run: readonly Batch[], document: FleetDocument, tools: FlushTools) => {
-  const landed = await land(run, tools.write)
+type Run = { readonly batches: readonly Batch[]; readonly target: Target }
+
+/** Of each run all rows are of one table: only then is a request one transaction. */
+const runsOf = (batches: readonly Batch[], document: FleetDocument, target: Target): Run[] =>
+  cutByRows(batches, document.writer.batchRows).map((run) => ({ batches: run, target }))
+
+const landRun = async ({ batches, target }: Run, document: FleetDocument, tools: FlushTools) => {
+  const landed = await land(batches, (bodies) => tools.write(bodies, target))
   if (landed.kind === 'landed' && landed.rejected.length > 0) {
     await tools.setAside(landed.rejected.map((rejected) => rowLetter(document, rejected)))
   }
   return landed
 }
 
-const count = (tally: Tally, run: readonly Batch[], rejected: readonly Rejected[]): void => {
+const count = (tally: Tally, { batches: run }: Run, rejected: readonly Rejected[]): void => {
   tally.rows += run.reduce((sum, { info }) => sum + info.rows, 0) - rejected.length
   tally.bytes += run.reduce((sum, { message }) => sum + message.body.length, 0)
   tally.rejected.push(...rejected)
@@ -78,19 +86,30 @@ const count = (tally: Tally, run: readonly Batch[], rejected: readonly Rejected[
 
 /** Settles runs one after the other until one can't be; returns why. */
 const settleRuns = async (
-  sorted: Sorted,
+  runs: readonly Run[],
   document: FleetDocument,
   tools: FlushTools,
   tally: Tally,
 ): Promise<string | undefined> => {
-  const runs = cutByRows(sorted.batches, document.writer.batchRows)
   for (const run of runs) {
     const landed = await landRun(run, document, tools)
     if (landed.kind === 'unavailable') return landed.reason
-    settle(messagesOf(run))
+    settle(messagesOf(run.batches))
     count(tally, run, landed.rejected)
   }
   return undefined
+}
+
+/** Settles the readings, and then the events, which go to another table: what holds up one need not hold up the other. */
+const settleAll = async (
+  { readings, events }: Sorted,
+  document: FleetDocument,
+  tools: FlushTools,
+  tally: Tally,
+): Promise<string | undefined> => {
+  const first = await settleRuns(runsOf(readings, document, readingsTarget(document)), document, tools, tally)
+  const second = await settleRuns(runsOf(events, document, eventsTarget(document)), document, tools, tally)
+  return first ?? second
 }
 
 /** Never rejects: what goes wrong is in `unsettled`. Acknowledging twice does nothing, so the rest can be given back wholesale. */
@@ -106,7 +125,7 @@ export const flush = async (
     settle(sorted.empty)
     const early = sorted.early.length > 0 ? 'the document of a newer generation is on its way' : undefined
     const foreign = await refuseForeign(sorted, document, tools, tally)
-    unsettled = (await settleRuns(sorted, document, tools, tally)) ?? foreign ?? early
+    unsettled = (await settleAll(sorted, document, tools, tally)) ?? foreign ?? early
   } catch (error) {
     unsettled = messageOf(error)
   }

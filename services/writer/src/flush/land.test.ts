@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { Answer } from '@fleetloom/shared/questdb/answer'
 import fc from 'fast-check'
-import type { Answer } from '../questdb/answer.ts'
 import { land, partsAround } from './land.ts'
 import { batchOf } from './test-messages.ts'
 

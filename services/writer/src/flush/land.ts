@@ -11,7 +11,7 @@
  *
  * Rows that got in before an `unavailable` get in again with the next try: they are idempotent.
  */
-import type { Answer, Fault } from '../questdb/answer.ts'
+import type { Answer, Fault } from '@fleetloom/shared/questdb/answer'
 import { splitLines } from '../questdb/lines.ts'
 import type { Batch } from './sort.ts'
 

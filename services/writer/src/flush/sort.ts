@@ -5,8 +5,10 @@ import type { Delivered } from '../stream/delivered.ts'
 export type Batch = { readonly message: Delivered; readonly info: BatchInfo }
 
 export type Sorted = {
-  /** To be written. */
-  readonly batches: Batch[]
+  /** Readings, to be written. */
+  readonly readings: Batch[]
+  /** Events, to be written: they go to a table of their own. */
+  readonly events: Batch[]
   /** Without rows: nothing to write. */
   readonly empty: Delivered[]
   /** Made for another fleet of the same name, or by nobody we know. */
@@ -20,15 +22,18 @@ const NO_UID = ''
 /** UID of the fleet a message was made for; '' when it doesn't say. */
 export const uidOf = (message: Delivered): string => message.info?.uid ?? NO_UID
 
+const batchesOf = (sorted: Sorted, { subject }: Delivered, { stream }: FleetDocument): Batch[] =>
+  subject === stream.eventsSubject ? sorted.events : sorted.readings
+
 /** Parts the messages of a fleet by what is to be done with them. */
 export const sortMessages = (messages: readonly Delivered[], document: FleetDocument): Sorted => {
-  const sorted: Sorted = { batches: [], empty: [], foreign: [], early: [] }
+  const sorted: Sorted = { readings: [], events: [], empty: [], foreign: [], early: [] }
   for (const message of messages) {
     const { info } = message
     if (info?.uid !== document.uid) sorted.foreign.push(message)
     else if (info.generation > document.generation) sorted.early.push(message)
     else if (message.body.length === 0) sorted.empty.push(message)
-    else sorted.batches.push({ message, info })
+    else batchesOf(sorted, message, document).push({ message, info })
   }
   return sorted
 }

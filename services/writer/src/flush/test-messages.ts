@@ -7,13 +7,24 @@ import type { Batch } from './sort.ts'
 
 export type Settled = Map<number, string>
 
-type Made = { readonly uid?: string; readonly generation?: number; readonly seq?: number; readonly settled?: Settled }
+type Made = {
+  readonly subject?: string
+  readonly uid?: string
+  readonly generation?: number
+  readonly seq?: number
+  readonly settled?: Settled
+}
 
 /** A delivered batch; what it answers to the server is kept in `settled` by its sequence. */
-export const messageOf = (body: string, { uid = 'uid-1', generation = 1, seq = 1, settled }: Made = {}): Delivered => {
+const SUBJECT = 'fleet.plant.line.telemetry.0'
+
+export const messageOf = (
+  body: string,
+  { subject = SUBJECT, uid = 'uid-1', generation = 1, seq = 1, settled }: Made = {},
+): Delivered => {
   const rows = body.split('\n').length - 1
   const message = {
-    subject: 'fleet.plant.line.telemetry.0',
+    subject,
     reply: `$JS.ACK.fleet_plant_line.writer.1.${seq}.${seq}.1700000000123456789.0`,
     data: Buffer.from(body),
     headers:

@@ -1,7 +1,7 @@
-import type { Bounded } from '../bounded.ts'
+import type { Bounded } from '@fleetloom/shared/bounded'
+import type { Answer, Target } from '@fleetloom/shared/questdb/answer'
+import type { Questdb } from '@fleetloom/shared/questdb/client'
 import type { WriterMetrics } from '../metrics.ts'
-import type { Answer, Target } from './answer.ts'
-import type { Questdb } from './client.ts'
 
 /** Writes, so many at a time over all fleets, and measured. */
 export const limited =

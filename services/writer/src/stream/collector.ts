@@ -11,8 +11,8 @@
  * Rows are bounded through their bytes, by the size that this fleet's rows had lately; the last cut is made on the spot.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { Bounded, Lease } from '@fleetloom/shared/bounded'
 import type { FleetDocument } from '@fleetloom/shared/pipeline/fleet-document'
-import type { Bounded, Lease } from '../bounded.ts'
 import { type Delivered, WORKING_MS } from './delivered.ts'
 import type { PullEnd, Pulled, Puller } from './puller.ts'
 

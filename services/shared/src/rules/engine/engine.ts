@@ -175,6 +175,13 @@ export class ShardEngine {
     return devices.seenMs.get(devices.table.findId(id)) || undefined
   }
 
+  /** Whether this device was heard within the fleet's time; undefined for one that is not known. */
+  isOnline(id: string): boolean | undefined {
+    const { devices } = this.#shard
+    const device = devices.table.findId(id)
+    return device < 0 ? undefined : devices.online.get(device) === 1
+  }
+
   /** What fires now. */
   *firing(): Generator<Firing> {
     const { rules, devices } = this.#shard

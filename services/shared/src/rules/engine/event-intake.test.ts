@@ -47,3 +47,13 @@ test('the anomaly of readings and of rates of events comes from the detector', (
   const minute = Math.ceil(START / 60_000) * 60 - START / 1000
   assert.deepEqual(story.told(), [`rush r-1 inactive>firing ${minute}`])
 })
+
+test('the events that tell of presence are counted, but nobody is heard by them', () => {
+  const told = { need: { fn: 'eventCount', type: 'device_offline', windowMs: 60_000 }, over: 0 } as const
+  const story = new Story([ruleDocument({ when: told })])
+  story.mark(0)
+  story.events([{ device: 'r-1', type: 'device_offline', digest: 1, second: 1 }], 1)
+  assert.deepEqual([story.told(), story.engine.online], [['too-warm r-1 inactive>firing 1'], 0])
+  story.events([{ device: 'r-1', type: 'door', digest: 2, second: 2 }], 2)
+  assert.equal(story.engine.online, 1)
+})

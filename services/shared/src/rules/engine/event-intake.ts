@@ -7,7 +7,7 @@ import type { Feed } from './history.ts'
 import { judgeHeard, mark, silentRules } from './intake.ts'
 import { call, judgeCalled, moveTo, seek } from './judge.ts'
 import { planLoosely } from './plan.ts'
-import { hear } from './presence.ts'
+import { hear, isPresenceEvent } from './presence.ts'
 import type { RecentKeys } from './recent-keys.ts'
 import type { Rows } from './rows.ts'
 import { lateMicros, type Shard } from './shard.ts'
@@ -58,7 +58,7 @@ const count = (shard: Shard, { device, type, micros }: Event, feed: Feed): void 
 const useEvent = (shard: Shard, event: Event, storedMs: number): void => {
   const { history, counts, fleet } = shard
   const silent = silentRules(shard, event.device)
-  hear(shard, event.device, storedMs)
+  if (!isPresenceEvent(event.type)) hear(shard, event.device, storedMs)
   const feed = history.events.get(event.type)
   if (event.micros > (storedMs + fleet.payload.acceptFutureMs) * 1000) counts.future++
   else if (feed) count(shard, event, feed)

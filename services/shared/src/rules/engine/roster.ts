@@ -24,13 +24,21 @@ const timeOf = (shard: Shard, device: number): number => {
   return Number.isFinite(micros) ? micros : (shard.clock.mark ?? 0) * 1000
 }
 
+/** The device is past this time: a rule that comes back to it at once must not fire at a time at which it has fired before. */
+const passed = ({ devices }: Shard, device: number, micros: number): void => {
+  devices.judged.set(device, Math.max(devices.judged.get(device), micros + 1))
+}
+
 /** Takes a device from a rule. */
 export const drop = (shard: Shard, rule: Rule, device: number, cause: AlertCause): void => {
   if (!rule.watches(device)) return
   shard.stamp++
   seek(shard, device, timeOf(shard, device))
   const step = rule.states.drop(device, shard.moment.micros)
-  if (step) emit(shard, rule, device, { step, cause })
+  if (step) {
+    emit(shard, rule, device, { step, cause })
+    passed(shard, device, step.atMicros)
+  }
   for (const piece of rule.bound.pieces) {
     const isUsed = shard.rules.some(
       (other) => other !== rule && other.watches(device) && other.bound.pieces.includes(piece),

@@ -1,0 +1,224 @@
+/** AlertRules on a real API server: what kubectl apply refuses and in which words, with the operator there or not. */
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { X509Certificate } from 'node:crypto'
+import https from 'node:https'
+import { after, before, test } from 'node:test'
+import { topicClaimKey } from '@fleetloom/crds/names'
+import { newAuthority } from '@fleetloom/shared/certificates/authority'
+import { connectNats } from '@fleetloom/shared/nats'
+import { fleetYaml, type KubePlatform, startKubePlatform } from '../cluster/kube-platform.ts'
+import { type Kubernetes, operatorOn, RELEASE } from '../cluster/kubernetes.ts'
+import { WEBHOOK_SECRET, webhookEnv } from '../cluster/webhook.ts'
+import { ruleYaml } from '../journeys/rules-under-test.ts'
+import { freePort } from '../kit/ports.ts'
+import { until } from '../kit/until.ts'
+
+const FLEET = { namespace: 'coldchain', name: 'reefers' }
+const RULE = { namespace: 'coldchain', name: 'too-warm' }
+const WHEN = "avg(temprature, '1m') > 8.0"
+const WORDS = /unknown measurement|temprature/
+const DAY_MS = 24 * 3_600_000
+
+let kube: KubePlatform
+let port: number
+
+const kubectl = (...args: string[]) => kube.kubernetes.kubectl(args)
+const bad = (when = WHEN, name = 'bad') => ruleYaml({ rule: { ...RULE, name }, when })
+
+/** What kubectl complains about; '' when it does not. */
+const complaint = (yaml: string, ...options: string[]): Promise<string> =>
+  kube.kubernetes.kubectl(['apply', '-f', '-', ...options], yaml).then(
+    () => '',
+    (error: Error) => error.message,
+  )
+
+/** What kubectl warns of while it applies. */
+const warnings = (yaml: string): Promise<string> => {
+  const { binaries, kubeconfig } = kube.kubernetes.controlPlane
+  const { promise, resolve } = Promise.withResolvers<string>()
+  const args = ['--kubeconfig', kubeconfig, 'apply', '-f', '-']
+  execFile(binaries.kubectl, args, (_, __, stderr) => resolve(stderr)).stdin?.end(yaml)
+  return promise
+}
+
+type Secret = { readonly data: Readonly<Record<string, string>> }
+const secretPath = `/api/v1/namespaces/${RELEASE.namespace}/secrets/${WEBHOOK_SECRET}`
+const authority = async (): Promise<string> => {
+  const { data } = await kube.kubernetes.api.request<Secret>({ method: 'GET', path: secretPath })
+  return Buffer.from(data['ca.crt'] ?? '', 'base64').toString()
+}
+
+/** An authority that has lived nine tenths of its life: the operator is to replace it. */
+const putAgingAuthority = async ({ api }: Kubernetes): Promise<void> => {
+  const now = Date.now()
+  const validity = { notBefore: new Date(now - 9 * DAY_MS), notAfter: new Date(now + DAY_MS) }
+  const { certificate, key } = await newAuthority('aging', validity)
+  const metadata = { namespace: RELEASE.namespace, name: WEBHOOK_SECRET }
+  const body = { apiVersion: 'v1', kind: 'Secret', metadata, stringData: { 'ca.crt': certificate, 'ca.key': key } }
+  await api.request({ method: 'POST', path: secretPath.replace(/\/[^/]+$/, ''), body })
+}
+
+before(async () => {
+  port = await freePort()
+  kube = await startKubePlatform({ webhookPort: port, prepare: putAgingAuthority })
+  await kubectl('create', 'namespace', FLEET.namespace)
+  const measurements = [
+    { name: 'temperature', type: 'Double' },
+    { name: 'door', type: 'Symbol' },
+  ]
+  await kube.kubernetes.apply(fleetYaml(FLEET, { measurements }))
+  await kube.untilReady(FLEET)
+  await until(async () => (await complaint(bad(), '--dry-run=server')) !== '', {
+    what: 'the operator to be asked',
+    deadlineMs: 20_000,
+  })
+})
+after(() => kube?.[Symbol.asyncDispose]())
+
+test('the certificate and its authority are replaced while rules are applied, and every bad one is refused', async () => {
+  const aging = await authority()
+  assert.equal(new X509Certificate(aging).subject, 'CN=aging')
+  let refused = 0
+  const refuses = async () => {
+    assert.match(await complaint(bad(), '--dry-run=server'), WORDS)
+    refused++
+  }
+  const isReplaced = async () => {
+    await refuses()
+    return (await authority()) !== aging
+  }
+  await until(isReplaced, {
+    what: 'another authority',
+    deadlineMs: 40_000,
+  })
+  const { data } = await kube.kubernetes.api.request<Secret>({ method: 'GET', path: secretPath })
+  assert.equal(Buffer.from(data['previous.crt'] ?? '', 'base64').toString(), aging)
+  const signer = new X509Certificate(await authority())
+  const shown = () =>
+    new Promise<string>((resolve, reject) => {
+      const request = https.request({
+        host: '127.0.0.1',
+        port,
+        ca: signer.toString(),
+        agent: false,
+        method: 'POST',
+        path: '/',
+      })
+      request
+        .on('response', () => resolve('trusted'))
+        .on('error', reject)
+        .end()
+    })
+  await until(shown, { what: 'a certificate of the new authority', deadlineMs: 20_000 })
+  for (let i = 0; i < 3; i++) await refuses()
+  process.stdout.write(`${refused} bad rules were refused meanwhile\n`)
+})
+
+test('a bad expression is refused with position, reason and the nearest name; a good one is taken', async () => {
+  const said = await complaint(bad())
+  assert.match(said, /^The AlertRule "bad" is invalid: spec\.when: .*temprature.* at line 1, column 5; .*temperature/)
+  assert.match(
+    await complaint(bad('last(door) > 3')),
+    /spec\.when: > compares .* a text and a number at line 1, column 1/,
+  )
+  assert.match(await complaint(bad("avg(temperature, '1m'")), /spec\.when: .* at line 1, column \d+/)
+  assert.equal(await complaint(bad(), '--dry-run=server'), said)
+  await kube.kubernetes.apply(ruleYaml({ rule: RULE }))
+  await kube.untilRuleSays(RULE, /^Accepted=True/)
+  const patched = await kubectl(
+    'patch',
+    'ar',
+    RULE.name,
+    '-n',
+    RULE.namespace,
+    '--type=merge',
+    '-p',
+    JSON.stringify({ spec: { when: WHEN } }),
+  ).catch((error: Error) => error.message)
+  assert.match(patched, WORDS)
+})
+
+test('a fleet that is not there yet is no fault, and one that was applied a moment before is known', async () => {
+  const other = { namespace: 'coldchain', name: 'later' }
+  const rule = { ...RULE, name: 'waits' }
+  await kube.kubernetes.apply(ruleYaml({ rule, fleet: other.name, when: 'last(lux) > 3.0' }))
+  await kube.untilRuleSays(rule, /^Accepted=False FleetNotFound/)
+  const fleet = fleetYaml(other, { measurements: [{ name: 'lux', type: 'Double' }] })
+  const second = ruleYaml({ rule: { ...rule, name: 'second' }, fleet: other.name, when: 'last(lux) > 4.0' })
+  const third = ruleYaml({ rule: { ...rule, name: 'third' }, fleet: other.name, when: 'last(luxe) > 4.0' })
+  assert.match(
+    await complaint(`${fleet}\n---\n${second}\n---\n${third}\n`),
+    /^The AlertRule "third" is invalid: spec\.when: .*lux/,
+  )
+  await kube.untilRuleSays(rule, /^Accepted=True/)
+  await kubectl('delete', 'ar', 'waits', 'second', '-n', 'coldchain', '--timeout=60s')
+  await kubectl('delete', 'df', 'later', '-n', 'coldchain', '--timeout=60s')
+})
+
+test('topics of another fleet are refused, in the words of the condition', async () => {
+  const topics = { topics: { telemetry: ['fleets/{namespace}/{fleet}/{device}/telemetry'] } }
+  assert.equal(await complaint(fleetYaml({ ...FLEET, name: 'apart' }, topics), '--dry-run=server'), '')
+  const claim = { filter: 'fleets/coldchain/taken/+/telemetry', namespace: 'coldchain', name: 'holder' }
+  await using nats = await connectNats('test', kube.platform.nats.settings())
+  const kv = await nats.bucket('fleetloom-pipeline')
+  await kv.put(topicClaimKey(claim.filter), JSON.stringify(claim))
+  const said = () => complaint(fleetYaml({ ...FLEET, name: 'taken' }), '--dry-run=server')
+  await until(async () => (await said()) !== '', { what: 'the conflict to be known' })
+  assert.match(
+    await said(),
+    /^The DeviceFleet "taken" is invalid: spec\.topics: fleets\/coldchain\/taken\/\+\/telemetry overlaps with what fleet coldchain\/holder/,
+  )
+  await kv.delete(topicClaimKey(claim.filter))
+})
+
+test('a measurement that a rule needs can go, with a warning; the rule then says what is missing', async () => {
+  const measurements = [{ name: 'door', type: 'Symbol' }]
+  const said = await warnings(fleetYaml(FLEET, { measurements }))
+  assert.match(said, /^Warning: rule coldchain\/too-warm can't be judged for this fleet: spec\.when: .*temperature/m)
+  const words = await kube.untilRuleSays(RULE, /^Accepted=False InvalidExpression: spec\.when: .*temperature/)
+  assert.ok(said.includes(words.replace(/^Accepted=False InvalidExpression: /, '')), `${words}\nis not in\n${said}`)
+  await kube.kubernetes.apply(
+    fleetYaml(FLEET, { measurements: [...measurements, { name: 'temperature', type: 'Double' }] }),
+  )
+  await kube.untilRuleSays(RULE, /^Accepted=True/)
+})
+
+test('a second replica, which does not lead, judges as well, with a certificate of the same authority', async () => {
+  const second = await freePort()
+  const env = { ...operatorOn(kube.kubernetes.operatorKubeconfig), ...webhookEnv(second) }
+  await using stack = new AsyncDisposableStack()
+  stack.use(await kube.platform.another('operator', { replica: 'operator-2', env }))
+  const review = {
+    apiVersion: 'admission.k8s.io/v1',
+    kind: 'AdmissionReview',
+    request: {
+      ...{ uid: 'u', kind: { kind: 'AlertRule' }, name: 'bad', namespace: 'coldchain' },
+      object: { metadata: {}, spec: { fleet: FLEET.name, when: WHEN, labels: {}, annotations: {} } },
+    },
+  }
+  const ask = async (): Promise<{ response: { allowed: boolean; uid: string; status: { message: string } } }> => {
+    const { promise, resolve, reject } = Promise.withResolvers<string>()
+    const ca = await authority()
+    const options = { host: '127.0.0.1', port: second, ca, agent: false, method: 'POST', path: '/validate' } as const
+    https
+      .request(options, async (response) => resolve(Buffer.concat(await response.toArray()).toString()))
+      .on('error', reject)
+      .end(JSON.stringify(review))
+    return JSON.parse(await promise)
+  }
+  const { response } = await until(ask, { what: 'an answer', deadlineMs: 20_000 })
+  assert.deepEqual([response.allowed, response.uid], [false, 'u'])
+  assert.match(response.status.message, WORDS)
+})
+
+test('while no operator answers a bad rule is taken, and its condition says the same words afterwards', async () => {
+  const refused = await complaint(bad())
+  const words = refused.replace(/^The AlertRule "bad" is invalid: /, '')
+  await kube.platform.operator.kill('SIGTERM')
+  assert.equal(await complaint(bad()), '')
+  await kube.platform.operator.start()
+  const said = await kube.untilRuleSays({ ...RULE, name: 'bad' }, /^Accepted=False/, 60_000)
+  assert.equal(said, `Accepted=False InvalidExpression: ${words}`)
+  await kubectl('delete', 'ar', 'bad', '-n', 'coldchain', '--timeout=60s')
+})

@@ -1,0 +1,52 @@
+/**
+ * Everything of ours stops while devices go on: nobody was silent but who truly was. FLEETLOOM_FULL=1 stops for 10 minutes; without
+ * it for 40 s.
+ */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { until } from '../kit/until.ts'
+import { FLEET, shown, startAlerting } from './alerting-under-test.ts'
+
+const OUTAGE_MS = process.env.FLEETLOOM_FULL === '1' ? 600_000 : 40_000
+const DEVICES = 5
+
+test('an outage of ours raises no alert of absence; a device that was silent in it and after raises one', async () => {
+  await using under = await startAlerting({ spec: '  offlineAfter: 20s' })
+  const { platform } = under
+  await using stack = new AsyncDisposableStack()
+  const devices = await Promise.all(Array.from({ length: DEVICES }, (_, i) => under.sender(`talks-${i}`)))
+  for (const device of devices) stack.use(device)
+  const silent = stack.use(await under.sender('silent'))
+  await under.applyRule('away', 'offline()')
+  await under.applyRule('missing', "absent(temperature, '20s')")
+  const timer = setInterval(() => {
+    for (const device of devices) void device.send(5)
+  }, 2_000)
+  stack.defer(() => clearInterval(timer))
+  await silent.send(5)
+  const untilOnline = (online: number) =>
+    until(async () => (await shown(platform, 'DeviceFleet', FLEET))?.status?.devices?.online === online, {
+      what: `${online} devices to be online`,
+      deadlineMs: 60_000,
+      everyMs: 300,
+    })
+  await untilOnline(DEVICES + 1)
+  const ours = [platform.ingest, platform.writer, platform.alerter, platform.nats]
+  for (const part of ours) await part.kill()
+  await sleep(OUTAGE_MS)
+  for (const part of ours.toReversed()) await part.start()
+  await under.untilStories('away', { silent: ['firing'] }, 90_000)
+  await under.untilStories('missing', { silent: ['firing'] })
+  await untilOnline(DEVICES)
+  for (const rule of ['away', 'missing'])
+    assert.deepEqual(
+      (await under.rows(rule)).map(({ device }) => device),
+      ['silent'],
+    )
+  await silent.send(5)
+  for (const rule of ['away', 'missing']) {
+    await under.untilStories(rule, { silent: ['firing', 'resolved by condition'] })
+    assert.equal((await under.rows(rule)).length, 2)
+  }
+})

@@ -1,0 +1,60 @@
+/** Whether a resource may be applied, judged by what is known of the others. */
+import type { AlertRuleSpec } from '@fleetloom/crds/alert-rule'
+import type { DeviceFleetSpec } from '@fleetloom/crds/device-fleet'
+import { label, type Ref } from '@fleetloom/crds/names'
+import { claimsOf } from '@fleetloom/crds/topics'
+import { type CheckedFleet, faultText, type RuleCheck, type RuleFault } from '../alert-rule/check.ts'
+import type { Resource } from '../source/source.ts'
+
+export type Verdict = {
+  /** Why it is refused; none: it is not. */
+  readonly faults: readonly RuleFault[]
+  /** What the person who applies it should know. */
+  readonly warnings: readonly string[]
+}
+
+/** What admission knows of the other resources. */
+export type Known = {
+  readonly check: RuleCheck
+  /** The fleet as the API server has it now; undefined when there is none, or when that can't be told. */
+  readonly fleet: (ref: Ref) => Promise<CheckedFleet | undefined>
+  /** Rules of a fleet. */
+  readonly rules: (fleet: Ref) => Promise<readonly Resource<AlertRuleSpec>[]>
+  /** Words for the first of these filters that another fleet has claimed. */
+  readonly conflict: (fleet: Ref, filters: readonly string[]) => string | undefined
+}
+
+export const judgeRule = async (known: Known, rule: Ref, spec: AlertRuleSpec): Promise<Verdict> => {
+  const fleet = await known.fleet({ namespace: rule.namespace, name: spec.fleet })
+  return { faults: known.check(spec, fleet), warnings: [] }
+}
+
+const MAX_WARNINGS = 8
+
+/** Rules that could be judged for the fleet as it was and can't be for the fleet as it will be. */
+const brokenRules = (
+  { check }: Known,
+  rules: readonly Resource<AlertRuleSpec>[],
+  { before, after }: { readonly before: CheckedFleet | undefined; readonly after: CheckedFleet },
+): readonly string[] => {
+  const broken = rules
+    .filter(({ spec }) => before === undefined || check(spec, before).length === 0)
+    .map(({ metadata, spec }) => ({ rule: label(metadata), text: faultText(check(spec, after)) }))
+    .filter(({ text }) => text !== '')
+    .map(({ rule, text }) => `rule ${rule} can't be judged for this fleet: ${text}`)
+  const more = broken.length - MAX_WARNINGS
+  return more > 0 ? [...broken.slice(0, MAX_WARNINGS), `and ${more} rules more`] : broken
+}
+
+/** A fleet whose topics are another's is refused; one that breaks rules is not: which of the two is to change is not ours to say. */
+export const judgeFleet = async (
+  known: Known,
+  fleet: Ref,
+  specs: { readonly before: DeviceFleetSpec | undefined; readonly after: DeviceFleetSpec },
+): Promise<Verdict> => {
+  const conflict = known.conflict(fleet, claimsOf(specs.after, fleet))
+  return {
+    faults: conflict === undefined ? [] : [{ field: 'spec.topics', message: conflict }],
+    warnings: brokenRules(known, await known.rules(fleet), specs),
+  }
+}

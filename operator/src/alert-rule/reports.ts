@@ -1,0 +1,49 @@
+/** What the shards of the alerter say of one rule, together. Pure. */
+import type { AppliedDocument, RuleReport } from '@fleetloom/shared/pipeline/applied-document'
+import type { Status } from '../source/source.ts'
+
+/** Reports by shard; undefined where there is none. */
+export type Shards = readonly (AppliedDocument | undefined)[]
+
+type Shown = Pick<Status, 'firing' | 'pending' | 'lastEvaluated'>
+
+const ofRule = (shards: Shards, uid: string): readonly (RuleReport | undefined)[] =>
+  shards.map((report) => report?.rules?.find((rule) => rule.uid === uid))
+
+/** Shards, by number, that do not judge this generation of the rule yet. */
+export const shardsBehind = (shards: Shards, { uid, generation }: Pick<RuleReport, 'uid' | 'generation'>): number[] =>
+  ofRule(shards, uid).flatMap((rule, shard) => (rule && rule.generation >= generation ? [] : [shard]))
+
+/** Why the rule can't be judged, as the first shard that can't says it. */
+export const faultOf = (shards: Shards, uid: string): string | undefined =>
+  ofRule(shards, uid).find((rule) => rule?.fault !== undefined)?.fault
+
+/** Time of judging alone is news once a minute. */
+const FRESH_MS = 60_000
+
+const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0)
+
+/** When it was last judged, as long as `previous` is too old to go on saying. */
+const lastEvaluated = (reports: readonly RuleReport[], previous: Shown | undefined, isNews: boolean) => {
+  const latestMs = Math.max(...reports.flatMap(({ lastEvaluatedMs }) => lastEvaluatedMs ?? []))
+  if (!Number.isFinite(latestMs)) return previous?.lastEvaluated
+  const saidMs = Date.parse(previous?.lastEvaluated ?? '')
+  const keeps = !isNews && Math.abs(latestMs - saidMs) < FRESH_MS
+  return keeps ? previous?.lastEvaluated : new Date(latestMs).toISOString()
+}
+
+/** What the status shows of the rule: the shards' numbers added up; what it showed before while no shard says anything. */
+export const shownOf = (shards: Shards, uid: string, previous: Shown | undefined): Shown => {
+  const reports = ofRule(shards, uid).filter((rule) => rule !== undefined)
+  if (reports.length === 0) return kept(previous)
+  const counts = { firing: sum(reports.map((one) => one.firing)), pending: sum(reports.map((one) => one.pending)) }
+  const isNews = previous?.firing !== counts.firing || previous.pending !== counts.pending
+  const at = lastEvaluated(reports, previous, isNews)
+  return { ...counts, ...(at !== undefined && { lastEvaluated: at }) }
+}
+
+const kept = (previous: Shown | undefined): Shown => ({
+  ...(previous?.firing !== undefined && { firing: previous.firing }),
+  ...(previous?.pending !== undefined && { pending: previous.pending }),
+  ...(previous?.lastEvaluated !== undefined && { lastEvaluated: previous.lastEvaluated }),
+})

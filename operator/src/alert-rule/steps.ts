@@ -1,0 +1,129 @@
+/**
+ * The steps that make a rule so:
+ *
+ * 1. Accepted: its topics are granted, its expressions can be judged for its fleet, and there is that fleet.
+ * 2. BrokerReady: the alerter may publish on its topics.
+ * 3. PipelineReady: its document, with the secrets of its receivers sealed, is out, and every shard of the alerter judges it.
+ * 4. Accepted again: receivers whose secret can't be read are told, after the rule is in force without them.
+ *
+ * A rule that stops being accepted leaves its last good document in force. A broker that is away holds nothing back but the MQTT
+ * messages themselves.
+ */
+import type { AlertRuleSpec } from '@fleetloom/crds/alert-rule'
+import { label } from '@fleetloom/crds/names'
+import { fillFleet, isGranted, notGranted } from '@fleetloom/crds/topics'
+import { compileRule } from '@fleetloom/shared/alerts/compile-rule'
+import { filterFor } from '@fleetloom/shared/broker/acl'
+import { report } from '../loop/converge.ts'
+import { Stalling, Waiting } from '../loop/errors.ts'
+import type { Step } from '../loop/kind.ts'
+import { notRefused } from '../source/not-refused.ts'
+import type { Metadata } from '../source/source.ts'
+import { differenceOf, ownDocument } from '../targets/pipeline/documents.ts'
+import { faultText } from './check.ts'
+import { fleetOf, type RuleDeps, type RuleFacts, type RuleWork, shardsOf } from './facts.ts'
+import { receiversOf } from './receivers.ts'
+import { faultOf, type Shards, shardsBehind } from './reports.ts'
+
+export type RuleStep = Step<AlertRuleSpec, RuleFacts>
+
+/** The alerter reports at once when it judges a generation, and the report triggers the next look; this is for a lost report. */
+const ALERTER_RETRY_MS = 10_000
+const FIRST_RETRY_MS = 2_000
+
+const topicsOf = ({ notify }: Pick<AlertRuleSpec, 'notify'>): readonly string[] =>
+  notify.flatMap(({ mqtt }) => (mqtt ? [mqtt.topic] : []))
+
+const accepted = ({ grants, check }: RuleDeps): RuleStep => ({
+  condition: 'Accepted',
+  after: [],
+  run: async ({ resource }, { fleet }) => {
+    const { metadata, spec } = resource
+    const foreign = topicsOf(spec).find((topic) => !isGranted(topic, metadata.namespace, grants))
+    if (foreign !== undefined) throw new Stalling('TopicNotGranted', notGranted(foreign, metadata))
+    const faults = check(spec, fleet?.spec)
+    if (faults.length > 0) throw new Stalling('InvalidExpression', faultText(faults))
+    if (!fleet)
+      throw new Stalling('FleetNotFound', `there is no fleet ${label(fleetOf(resource))} yet; the rule waits for it`)
+    return undefined
+  },
+})
+
+const account = ({ alerter }: RuleDeps): RuleStep => ({
+  condition: 'BrokerReady',
+  after: ['Accepted'],
+  run: async (work) => {
+    const { metadata, spec } = work.resource
+    const fleet = fleetOf(work.resource)
+    alerter.announce(
+      metadata,
+      topicsOf(spec).map((topic) => filterFor(fillFleet(topic, fleet), '+')),
+    )
+    // The account is that of all rules: what changes about it is another rule's doing as often as not.
+    const changes = (await alerter.converge()).map((change) => ({ ...change, expected: true }))
+    await report(work, 'BrokerReady', 'broker', changes)
+    return undefined
+  },
+})
+
+/** Brings the document about; true when it was not there as it is wanted. */
+const publish = async (deps: RuleDeps, work: RuleWork, facts: RuleFacts): Promise<boolean> => {
+  const { documents, names } = deps
+  const { resource } = work
+  const before = documents.read(resource.metadata)
+  const own = ownDocument(before, resource.metadata)
+  const { notify, faults } = await receiversOf(resource, deps, own?.notify ?? [])
+  facts.unreadable = faults
+  const want = compileRule(resource, notify, names)
+  const after = await documents.write(want, before)
+  if (after === before) return false
+  const difference = differenceOf(own, want)
+  // Secrets are read anew at each look: that one was changed, granted or sealed anew is no drift.
+  const expected = difference === 'notify' || (own !== undefined && own.generation !== want.generation)
+  await report(work, 'PipelineReady', 'pipeline', [
+    { reason: own ? 'Updated' : 'Created', message: difference, expected },
+  ])
+  return true
+}
+
+const SUSPENDED = 'spec.suspend is true: the rule is not judged, and its alerts resolve'
+
+/** @throws Waiting until every shard judges the rule, Stalling where one can't. */
+const judged = (shards: Shards, { uid, generation }: Metadata, isNew: boolean): undefined => {
+  const behind = shardsBehind(shards, { uid, generation })
+  if (behind.length > 0)
+    throw new Waiting(
+      'WaitingForAlerter',
+      `the alerter does not judge generation ${generation} yet (shard ${behind.join(', ')}); is the alerter running?`,
+      isNew ? FIRST_RETRY_MS : ALERTER_RETRY_MS,
+      isNew,
+    )
+  const fault = faultOf(shards, uid)
+  if (fault !== undefined) throw new Stalling('Failed', `the alerter can't judge it: ${fault}`)
+}
+
+const pipeline = (deps: RuleDeps): RuleStep => ({
+  condition: 'PipelineReady',
+  after: ['Accepted'],
+  run: async (work, facts) => {
+    const { metadata, spec } = work.resource
+    const isNew = await publish(deps, work, facts)
+    if (spec.suspend) throw new Stalling('Suspended', SUSPENDED)
+    return judged(shardsOf(deps, facts), metadata, isNew)
+  },
+})
+
+const readable = (): RuleStep => ({
+  condition: 'Accepted',
+  after: [],
+  run: async (_, { unreadable }) => {
+    if (unreadable.length > 0) throw new Stalling('SecretNotReadable', unreadable.join('; '))
+    return undefined
+  },
+})
+
+/** In the order in which they run. */
+export const ruleSteps = (deps: RuleDeps): readonly RuleStep[] => [
+  ...[accepted, account, pipeline, readable].map((step) => step(deps)),
+  notRefused(deps),
+]

@@ -1,0 +1,203 @@
+/**
+ * Checkpoints of a shard in the alerts bucket: what the engine knew when it had taken the stream up to a sequence.
+ *
+ * 1. The chunks, at most 512 KiB each, are written under keys of their own: `<key>.<token>.<n>`, with a token made anew.
+ * 2. The manifest under `<key>` names the token, and is written by compare and set: that commits. A replica that lost the shard
+ *    to another fails here and has changed nothing.
+ * 3. All other chunks of the shard are purged: those of the manifest before, and what a crash left behind. Who is still writing
+ *    some of them can't commit any more.
+ *
+ * A reader who finds a chunk gone was overtaken by step 3 of another writer, and reads the manifest again.
+ */
+import { createHash, randomBytes } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { checkpointKey, type Ref } from '@fleetloom/crds/names'
+import type { Nats } from '@fleetloom/shared/nats'
+import { parseDocument } from '@fleetloom/shared/pipeline/parse-document'
+import type { KV } from '@nats-io/kv'
+import { z } from 'zod'
+
+/** Longest chunk, bytes. */
+export const CHUNK_BYTES = 512 * 1024
+
+const WRITES_AT_ONCE = 8
+const READ_TRIES = 5
+const HANDOVER = { longestMs: 2_000, everyMs: 100 } as const
+const MAJOR = 1
+
+const manifest = z.object({
+  version: z.string(),
+  token: z.string(),
+  chunks: z.number().int(),
+  sha256: z.string(),
+  /** When the stream was made: sequences of another stream mean nothing. */
+  streamCreated: z.string(),
+  /** Everything up to this sequence is in the chunks. */
+  sequence: z.number().int(),
+})
+
+type Manifest = z.infer<typeof manifest>
+
+/** Where in which stream a checkpoint stands. */
+export type Position = Pick<Manifest, 'streamCreated' | 'sequence'>
+
+export type Checkpoint = Position & { readonly chunks: readonly Uint8Array[] }
+
+/** What stands under a shard's key. One that can't be read has a revision too: the next one is written over it. */
+export type Found = { readonly revision: number; readonly checkpoint?: Checkpoint }
+
+/** Another replica has written a newer checkpoint: the shard is its now. */
+export class Overtaken extends Error {
+  override name = 'Overtaken'
+}
+
+const digestOf = (chunks: readonly Uint8Array[]): string => {
+  const hash = createHash('sha256')
+  for (const chunk of chunks) hash.update(chunk)
+  return hash.digest('hex')
+}
+
+const isConflict = (error: unknown): boolean => (error as { code?: number }).code === 10071
+
+const manifestOf = (value: Uint8Array): Manifest | undefined => {
+  const parsed = parseDocument(value, manifest, MAJOR)
+  return 'ok' in parsed ? parsed.ok : undefined
+}
+
+/** The shard behind the key of a manifest; undefined for a chunk's. */
+const shardOfKey = (key: string): { readonly fleet: Ref; readonly shard: number } | undefined => {
+  const [, namespace, name, shard, rest] = key.split('.')
+  if (!namespace || !name || !shard || rest !== undefined) return undefined
+  return { fleet: { namespace, name }, shard: Number(shard) }
+}
+
+export class CheckpointStore {
+  readonly #kv: KV
+  readonly #jsm: Nats['jsm']
+  readonly #bucket: string
+
+  constructor({ kv, jsm, bucket }: { readonly kv: KV; readonly jsm: Nats['jsm']; readonly bucket: string }) {
+    this.#kv = kv
+    this.#jsm = jsm
+    this.#bucket = bucket
+  }
+
+  /** The newest checkpoint; revision 0 when there is none. */
+  async read(fleet: Ref, shard: number): Promise<Found> {
+    const key = checkpointKey(fleet, shard)
+    let revision = 0
+    for (let tries = 0; tries < READ_TRIES; tries++) {
+      const entry = await this.#kv.get(key)
+      if (entry?.operation !== 'PUT') return { revision: 0 }
+      revision = entry.revision
+      const found = manifestOf(entry.value)
+      if (!found) break
+      const chunks = await this.#chunks(key, found)
+      const { streamCreated, sequence } = found
+      if (chunks) return { revision, checkpoint: { streamCreated, sequence, chunks } }
+    }
+    return { revision }
+  }
+
+  /** The shards that have a checkpoint. */
+  async list(): Promise<{ readonly fleet: Ref; readonly shard: number }[]> {
+    const keys = await this.#keys(checkpointKey({ namespace: '*', name: '*' }, '*'))
+    return keys.flatMap((key) => shardOfKey(key) ?? [])
+  }
+
+  /**
+   * Writes a checkpoint over the one of this revision (0: the first); returns its own revision.
+   * @throws Overtaken
+   */
+  async write(fleet: Ref, shard: number, next: Checkpoint, before: number): Promise<number> {
+    const key = checkpointKey(fleet, shard)
+    const token = randomBytes(6).toString('hex')
+    const { chunks, streamCreated, sequence } = next
+    await this.#putAll(key, token, chunks)
+    const document: Manifest = {
+      version: `${MAJOR}.0`,
+      token,
+      chunks: chunks.length,
+      sha256: digestOf(chunks),
+      streamCreated,
+      sequence,
+    }
+    const revision = await this.#commit(key, document, before)
+    await this.#sweep(key, token)
+    return revision
+  }
+
+  /**
+   * Resolves once the checkpoint that stands was written over, or after a while: a replica that lets go of a shard writes its last one as
+   * it does so, and what follows from it must not be judged from an older one.
+   */
+  async writtenOver(fleet: Ref, shard: number, signal: AbortSignal): Promise<void> {
+    const key = checkpointKey(fleet, shard)
+    const revisionNow = async () => (await this.#kv.get(key))?.revision
+    const before = await revisionNow()
+    const endMs = performance.now() + HANDOVER.longestMs
+    while (before !== undefined && performance.now() < endMs && !signal.aborted) {
+      await sleep(HANDOVER.everyMs, undefined, { signal }).catch(() => undefined)
+      if ((await revisionNow()) !== before) return
+    }
+  }
+
+  /** Forgets everything about the shard. */
+  async remove(fleet: Ref, shard: number): Promise<void> {
+    const key = checkpointKey(fleet, shard)
+    await this.#purge(`${key}.>`)
+    await this.#purge(key)
+  }
+
+  async #commit(key: string, document: Manifest, before: number): Promise<number> {
+    try {
+      const body = JSON.stringify(document)
+      return before === 0 ? await this.#kv.create(key, body) : await this.#kv.update(key, body, before)
+    } catch (error) {
+      // After any other fault nobody knows whether the manifest stands: its chunks stay.
+      if (!isConflict(error)) throw error
+      await this.#purge(`${key}.${document.token}.>`)
+      throw new Overtaken('another replica has written a newer checkpoint')
+    }
+  }
+
+  async #putAll(key: string, token: string, chunks: readonly Uint8Array[]): Promise<void> {
+    let next = 0
+    const worker = async () => {
+      for (let n = next++; n < chunks.length; n = next++) {
+        await this.#kv.put(`${key}.${token}.${n}`, chunks[n] as Uint8Array)
+      }
+    }
+    await Promise.all(Array.from({ length: WRITES_AT_ONCE }, worker))
+  }
+
+  /** The chunks; undefined when one is gone or is not what was written. */
+  async #chunks(key: string, { token, chunks: count, sha256 }: Manifest): Promise<Uint8Array[] | undefined> {
+    const chunks: Uint8Array[] = []
+    for (let n = 0; n < count; n += WRITES_AT_ONCE) {
+      const keys = Array.from({ length: Math.min(WRITES_AT_ONCE, count - n) }, (_, i) => `${key}.${token}.${n + i}`)
+      for (const entry of await Promise.all(keys.map((one) => this.#kv.get(one)))) {
+        if (entry?.operation !== 'PUT') return undefined
+        chunks.push(entry.value)
+      }
+    }
+    return digestOf(chunks) === sha256 ? chunks : undefined
+  }
+
+  /** Removes all chunks but those of one token. */
+  async #sweep(key: string, keep: string): Promise<void> {
+    const chunks = await this.#keys(`${key}.>`)
+    const tokens = new Set(chunks.map((chunk) => chunk.slice(key.length + 1).split('.')[0]))
+    for (const token of tokens) if (token !== keep) await this.#purge(`${key}.${token}.>`)
+  }
+
+  async #keys(filter: string): Promise<string[]> {
+    const prefix = `$KV.${this.#bucket}.`
+    const { state } = await this.#jsm.streams.info(`KV_${this.#bucket}`, { subjects_filter: `${prefix}${filter}` })
+    return Object.keys(state.subjects ?? {}).map((subject) => subject.slice(prefix.length))
+  }
+
+  async #purge(keys: string): Promise<void> {
+    await this.#jsm.streams.purge(`KV_${this.#bucket}`, { filter: `$KV.${this.#bucket}.${keys}` })
+  }
+}

@@ -1,0 +1,15 @@
+import type { FleetDocument } from '@fleetloom/shared/pipeline/fleet-document'
+import type { Known } from './outside.ts'
+import type { AlerterParts } from './parts.ts'
+
+export type StreamFacts = { readonly created: string; readonly first: number; readonly last: number }
+
+export type ShardOptions = {
+  readonly parts: AlerterParts
+  readonly document: FleetDocument
+  readonly index: number
+  /** What is known of the shard now. */
+  readonly known: () => Known
+  /** Another replica has gone on with this shard. */
+  readonly onOvertaken: () => void
+}

@@ -1,0 +1,216 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { RuleDocument } from '@fleetloom/shared/alerts/rule-document'
+import fc from 'fast-check'
+import { fleetDocument, ruleDocument, storyOf, turn, World } from './testing.ts'
+
+const RUNS = Number(process.env.SHARD_RUNS ?? 300)
+
+const started = async (): Promise<World> => {
+  const world = new World()
+  world.devices.set('a', {})
+  world.rules.set('rule-1', ruleDocument())
+  await world.start()
+  return world
+}
+
+test('what is found after a change from outside is held until a checkpoint has the change', async () => {
+  const world = await started()
+  const gate = Promise.withResolvers<void>()
+  world.write = () => gate.promise
+  await world.message({ device: 'a', temperature: 9 })
+  await world.settle()
+  assert.deepEqual(storyOf(world, 'rule-1', 'a'), [])
+  gate.resolve()
+  await world.settle()
+  assert.deepEqual(storyOf(world, 'rule-1', 'a'), ['firing'])
+  world.write = () => new Promise(() => undefined)
+  await world.message({ device: 'a', temperature: 5 })
+  await world.settle()
+  assert.deepEqual(storyOf(world, 'rule-1', 'a'), ['firing', 'resolved by condition'])
+})
+
+test('a device that is removed before a crash, and one that is removed in it, resolve once', async () => {
+  const world = await started()
+  world.setDevice('b')
+  for (const device of ['a', 'b']) await world.message({ device, temperature: 9 })
+  await world.settle()
+  world.removeDevice('a')
+  await world.message()
+  await turn()
+  world.devices.delete('b')
+  await world.start()
+  await world.settle()
+  for (const device of ['a', 'b'])
+    assert.deepEqual(storyOf(world, 'rule-1', device), ['firing', 'resolved by device-removed'], device)
+})
+
+test('a shard that was overtaken publishes nothing of what it holds', async () => {
+  const world = await started()
+  await world.message({ device: 'a', temperature: 9 })
+  await world.settle()
+  world.overtake()
+  world.setRule(ruleDocument({ generation: 2, when: 'last(temperature) > 10.0' }))
+  await world.message({ device: 'a', temperature: 9 })
+  await world.settle()
+  assert.equal(world.overtaken, 1)
+  assert.deepEqual(storyOf(world, 'rule-1', 'a'), ['firing'])
+  await world.start()
+  await world.settle()
+  assert.deepEqual(storyOf(world, 'rule-1', 'a'), ['firing', 'resolved by condition'])
+})
+
+test('a checkpoint that can not be written is tried again, and nothing is lost', async () => {
+  const world = await started()
+  world.write = () => Promise.reject(new Error('away'))
+  await world.message({ device: 'a', temperature: 9 })
+  await world.settle()
+  assert.deepEqual(storyOf(world, 'rule-1', 'a'), [])
+  world.write = turn
+  world.shard.tick(performance.now())
+  await world.settle()
+  assert.deepEqual(storyOf(world, 'rule-1', 'a'), ['firing'])
+})
+
+test('an alert that is pending goes on pending over a restart', async () => {
+  const world = new World()
+  world.devices.set('a', {})
+  world.rules.set('rule-1', ruleDocument({ forMs: 1_000 }))
+  await world.start()
+  await world.message({ device: 'a', temperature: 9 })
+  await world.shard.close()
+  for (let i = 0; i < 5; i++) await world.message({ device: 'a', temperature: 9 })
+  await world.start()
+  for (let i = 0; i < 5; i++) await world.message({ device: 'a', temperature: 9 })
+  await world.settle()
+  const fired = [...world.recorded.values()].filter(({ to }) => to === 'firing')
+  assert.deepEqual(
+    fired.map(({ atMicros }) => atMicros),
+    [1_700_000_001_100_000],
+  )
+})
+
+test('a fleet that is gone resolves what fires once, and takes its checkpoint along; another of its name ends what is left', async () => {
+  const world = await started()
+  await world.message({ device: 'a', temperature: 9 })
+  await world.settle()
+  const { signal } = new AbortController()
+  const checkpoint = world.checkpoint
+  assert.ok(checkpoint)
+  await world.shard.fleetGone(signal)
+  assert.deepEqual(storyOf(world, 'rule-1', 'a'), ['firing', 'resolved by fleet-removed'])
+  assert.equal(world.checkpoint, undefined)
+
+  const former = await started()
+  await former.message({ device: 'a', temperature: 9 })
+  await former.settle()
+  former.document = fleetDocument({ uid: 'fleet-2' })
+  await former.start()
+  await former.settle()
+  assert.deepEqual(storyOf(former, 'rule-1', 'a'), ['firing', 'resolved by fleet-removed'])
+})
+
+test('a rule that waits for a measurement is judged once the fleet has it', async () => {
+  const world = await started()
+  world.setRule(ruleDocument({ uid: 'rule-2', when: 'last(humidity) > 1.0' }))
+  const fault = () => world.shard.report().rules?.find(({ uid }) => uid === 'rule-2')?.fault
+  assert.match(fault() ?? '', /humidity/)
+  const measurements = [...fleetDocument().measurements, { name: 'humidity', type: 'Double' as const }]
+  world.shard.setFleet(fleetDocument({ measurements, generation: 2 }))
+  assert.equal(fault(), undefined)
+})
+
+test('a rule that is suspended and judged again at once fires once more', async () => {
+  const world = await started()
+  world.setRule(ruleDocument({ uid: 'rule-2' }))
+  await world.message({ device: 'a', temperature: 9 })
+  for (const suspend of [true, false]) world.setRule(ruleDocument({ suspend, generation: suspend ? 2 : 3 }))
+  await world.message({ device: 'a', temperature: 5 })
+  await world.settle()
+  const once = ['firing', 'resolved by condition']
+  assert.deepEqual(storyOf(world, 'rule-1', 'a'), ['firing', 'resolved by rule-changed', ...once])
+  assert.deepEqual(storyOf(world, 'rule-2', 'a'), once)
+})
+
+type Step =
+  | { readonly kind: 'reading'; readonly device: string; readonly temperature: number }
+  | { readonly kind: 'rule'; readonly uid: string; readonly threshold: number; readonly forMs: number }
+  | { readonly kind: 'ruleGone' | 'suspend'; readonly uid: string }
+  | { readonly kind: 'device' | 'deviceGone'; readonly device: string }
+  | { readonly kind: 'mark' | 'tick' | 'turn' | 'crash' }
+
+const device = fc.constantFrom('a', 'b')
+const uid = fc.constantFrom('rule-1', 'rule-2')
+const step: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 8, arbitrary: fc.record({ kind: fc.constant('reading'), device, temperature: fc.constantFrom(5, 9, 12) }) },
+  fc.record({ kind: fc.constant('rule'), uid, threshold: fc.constantFrom(8, 10), forMs: fc.constantFrom(0, 200) }),
+  fc.record({ kind: fc.constantFrom('ruleGone', 'suspend'), uid }),
+  fc.record({ kind: fc.constant('device'), device }),
+  fc.record({ kind: fc.constant('deviceGone'), device }),
+  { weight: 4, arbitrary: fc.record({ kind: fc.constantFrom('mark', 'tick', 'turn', 'crash') }) },
+) as fc.Arbitrary<Step>
+
+let generation = 1
+/** UIDs are never used again. */
+let epoch = 0
+
+const rulesOf = (world: World, prefix: string): RuleDocument[] =>
+  [...world.rules.values()].filter((rule) => rule.uid.startsWith(prefix))
+
+const apply = async (world: World, one: Step): Promise<unknown> => {
+  switch (one.kind) {
+    case 'reading':
+      return world.message({ device: one.device, temperature: one.temperature })
+    case 'rule':
+      return world.setRule(
+        ruleDocument({
+          ...{ uid: `${one.uid}-${epoch}`, generation: ++generation, forMs: one.forMs },
+          when: `last(temperature) > ${one.threshold}.0`,
+        }),
+      )
+    case 'ruleGone':
+      for (const known of rulesOf(world, one.uid)) world.removeRule(known.uid)
+      return epoch++
+    case 'suspend':
+      for (const known of rulesOf(world, one.uid))
+        world.setRule({ ...known, suspend: !known.suspend, generation: ++generation })
+      return undefined
+    case 'device':
+      return world.setDevice(one.device)
+    case 'deviceGone':
+      return world.removeDevice(one.device)
+    case 'mark':
+      return world.message()
+    case 'tick':
+      return world.shard.tick(Number.POSITIVE_INFINITY)
+    case 'turn':
+      return turn()
+    default:
+      return world.start()
+  }
+}
+
+test('wherever it crashes and whatever changes, each alert fires and resolves in turn, and what fires at the end is firing', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 60 }), async (steps) => {
+      const world = await started()
+      for (const one of steps) await apply(world, one)
+      await world.settle()
+      const uids = new Set([...world.recorded.values()].map(({ ruleUid }) => ruleUid))
+      const told = { rules: [...uids], devices: ['a', 'b'] }
+      let firing = 0
+      for (const rule of told.rules)
+        for (const each of told.devices) {
+          const states = storyOf(world, rule, each).map((word) => word.slice(0, 6))
+          const expected = states.map((_, i) => (i % 2 === 0 ? 'firing' : 'resolv'))
+          assert.deepEqual(states, expected, `${rule} ${each}`)
+          firing += states.length % 2
+        }
+      assert.equal(
+        firing,
+        world.shard.report().rules?.reduce((sum, one) => sum + one.firing, 0),
+      )
+    }),
+    { numRuns: RUNS },
+  )
+})

@@ -1,0 +1,250 @@
+/**
+ * One shard of a fleet: the engine, the event counters, where they stand in the stream, and their checkpoints.
+ *
+ * What the engine finds depends on the stream and on what it was told from outside: rules, devices, the fleet's document. A crash must
+ * change neither what is found nor when, for a transition's id is made of its time.
+ *
+ * - A checkpoint holds what the engine was told, and what was found and no stream has yet. What is found after something was told is
+ *   held until a checkpoint has that (`outgoing.ts`); the rest is published at once.
+ * - A restored shard reads on with the rules and devices of its checkpoint up to where the stream was then: it finds again exactly
+ *   what an earlier life had published, and the stream refuses it. Only then is it told what has changed meanwhile.
+ */
+import { namesOf } from '@fleetloom/crds/names'
+import type { CountersAnswer } from '@fleetloom/shared/events/counters/answer'
+import type { AppliedState } from '@fleetloom/shared/pipeline/applied'
+import { batchInfo } from '@fleetloom/shared/pipeline/batch'
+import type { FleetDocument } from '@fleetloom/shared/pipeline/fleet-document'
+import { messageOf } from '@fleetloom/shared/process/logger'
+import { ShardEngine } from '@fleetloom/shared/rules/engine/engine'
+import type { JsMsg } from '@nats-io/jetstream'
+import { bytesOf, type Parcel, pack } from '../checkpoint/parcel.ts'
+import { Overtaken, type Position } from '../checkpoint/store.ts'
+import { Counting } from './counting.ts'
+import { type Found, letterOf } from './letters.ts'
+import { engineMessage } from './message.ts'
+import { Outgoing } from './outgoing.ts'
+import { Outside } from './outside.ts'
+import { reportOf } from './report.ts'
+import type { ShardOptions, StreamFacts } from './shard-options.ts'
+
+/** A shard that takes marks only changes little: its checkpoint may be this old. */
+const QUIET_CHECKPOINT_MS = 300_000
+
+export class Shard {
+  readonly index: number
+  readonly #options: ShardOptions
+  readonly #engine: ShardEngine
+  readonly #counting: Counting
+  readonly #outside: Outside
+  readonly #outgoing: Outgoing
+  #document: FleetDocument
+  /** Everything up to this sequence of the stream was taken. */
+  #sequence = 0
+  #streamCreated = ''
+  /** Restored, and not yet where the stream was then. */
+  #isBehind = false
+  #until = Number.POSITIVE_INFINITY
+  #revision = 0
+  /** How much of what was told is in the last checkpoint. */
+  #covered = -1
+  #isOvertaken = false
+  #checkpointMs = performance.now()
+  #writing: Promise<void> | undefined
+  /** Rows were taken since the last checkpoint. */
+  #hasRows = false
+  /** Messages that the stream gave up unread. */
+  #missed = 0
+
+  /** `revision`: of the checkpoint that the next one is written over; 0 when there is none. */
+  constructor(options: ShardOptions, revision: number) {
+    const { parts, document, index } = options
+    const { installation, namespace, name: fleet, stream } = document
+    this.index = index
+    this.#options = options
+    this.#document = document
+    this.#revision = revision
+    const eventsTable = namesOf(installation).eventsTable(namespace)
+    this.#engine = new ShardEngine(document, { ports: parts.ports, shard: index, eventsTable })
+    this.#counting = new Counting({ fleet, shard: index, shards: stream.telemetrySubjects.length })
+    this.#outside = new Outside(this.#engine, document, parts.log)
+    this.#outgoing = new Outgoing({
+      send: (found, signal) => parts.sender.send(letterOf(parts.names, this.#document, found), signal),
+    })
+  }
+
+  get sequence(): number {
+    return this.#sequence
+  }
+  get counters(): CountersAnswer {
+    return this.#counting.answer()
+  }
+
+  /** Devices online, and of those asked for whether they are and when they were last heard of. */
+  get engine(): Pick<ShardEngine, 'online' | 'known' | 'lastSeenMs' | 'isOnline'> {
+    return this.#engine
+  }
+
+  /** Goes on from a checkpoint of the same fleet. @throws when it can't be used; then this shard can't be either. */
+  resume({ engine, counters, outgoing, ...told }: Parcel, { streamCreated, sequence }: Position): void {
+    this.#outside.follow(told)
+    this.#counting.decode(counters)
+    if (!this.#engine.restore(engine)) throw new Error('it is of another fleet or of another version')
+    this.#covered = this.#outside.changes
+    this.#sequence = sequence
+    this.#streamCreated = streamCreated
+    this.#isBehind = true
+    for (const found of outgoing) this.#outgoing.send(found)
+    this.#publish()
+  }
+
+  /** Something about the fleet, its rules or its devices has changed. */
+  tell(change: (outside: Outside) => void): void {
+    if (this.#isBehind) return
+    change(this.#outside)
+    this.#publish()
+  }
+
+  setFleet(document: FleetDocument): void {
+    this.#document = document
+    this.tell((outside) => outside.setFleet(document))
+  }
+
+  /** Told before the stream is read: sequences of another stream mean nothing. */
+  opened({ created, first, last }: StreamFacts): void {
+    if (created !== this.#streamCreated) {
+      this.#streamCreated = created
+      this.#sequence = 0
+      this.caughtUp()
+    } else if (first > this.#sequence + 1) this.#missed += first - this.#sequence - 1
+    this.#sequence = Math.max(this.#sequence, first - 1)
+    this.#until = last
+    if (this.#sequence >= last) this.caughtUp()
+  }
+
+  /** Everything that the stream held was taken: from now on the shard hears what changes. */
+  caughtUp(): void {
+    if (!this.#isBehind) return
+    this.#isBehind = false
+    this.tell((outside) => outside.follow(this.#options.known()))
+  }
+
+  /** Takes a message of the shard's telemetry or of the fleet's events. `signal` ends the wait for room. */
+  async take(message: JsMsg, signal: AbortSignal): Promise<void> {
+    if (message.seq <= this.#sequence) return
+    try {
+      this.#read(message)
+    } catch (error) {
+      const at = { shard: this.index, sequence: message.seq }
+      this.#options.parts.log.error({ err: error, ...at }, `message passed over: ${messageOf(error)}`)
+    }
+    this.#publish()
+    this.#sequence = message.seq
+    if (this.#isBehind && this.#sequence >= this.#until) this.caughtUp()
+    await this.#outgoing.room(signal).catch(() => undefined)
+  }
+
+  report(): AppliedState {
+    const { uid, generation } = this.#outside.document
+    const { rules, faults } = this.#outside
+    return reportOf(this.#engine, { uid, generation, rules, faults, missed: this.#missed })
+  }
+
+  /** Writes a checkpoint when one is due. */
+  tick(nowMs: number): void {
+    const due = this.#hasRows ? this.#options.parts.checkpointMs : QUIET_CHECKPOINT_MS
+    if (this.#outgoing.held > 0 || nowMs - this.#checkpointMs >= due) this.#write()
+  }
+
+  /** The fleet is gone: its alerts end, and the checkpoint goes. @throws what keeps it from that; it can be called again. */
+  async fleetGone(signal: AbortSignal): Promise<void> {
+    this.#isBehind = false
+    this.#outgoing.giveUpPresence()
+    this.tell((outside) => outside.removeFleet())
+    await this.#writing
+    if (this.#isOvertaken) return
+    if (this.#outgoing.held > 0) await this.#checkpoint()
+    await this.#outgoing.sent(signal)
+    await this.#options.parts.checkpoints.remove(this.#document, this.index)
+  }
+
+  /** Writes the last checkpoint, for whoever goes on with the shard. */
+  async close(): Promise<void> {
+    await this.#writing
+    if (this.#streamCreated === '' || this.#isOvertaken) return
+    await this.#checkpoint().catch((error) => {
+      const reason = `left without a last checkpoint, the one before it counts: ${messageOf(error)}`
+      this.#options.parts.log.info({ shard: this.index }, reason)
+    })
+  }
+
+  #read(message: JsMsg): void {
+    const info = batchInfo(message.headers)
+    if (info?.uid !== this.#document.uid) return
+    const one = engineMessage(message, info)
+    if (message.subject === this.#document.stream.eventsSubject) {
+      this.#engine.takeEvents(one)
+      this.#counting.take(one)
+    } else this.#engine.take(one)
+    if (one.progress) this.#counting.advance(one.progress.ms)
+    this.#hasRows ||= info.rows > 0
+  }
+
+  /** Sends what the engine has found, or holds it for the next checkpoint. */
+  #publish(): void {
+    const transitions = this.#engine.drain()
+    for (const { to } of transitions) this.#options.parts.metrics.found(to)
+    const found: Found[] = [
+      ...transitions.map((transition) => ({ transition })),
+      ...this.#engine.drainPresence().map((presence) => ({ presence })),
+    ]
+    if (found.length === 0) return
+    const isCertain = this.#covered === this.#outside.changes && this.#outgoing.held === 0
+    for (const one of found) isCertain ? this.#outgoing.send(one) : this.#outgoing.hold(one)
+    if (!isCertain) this.#write()
+  }
+
+  #write(): void {
+    if (this.#writing || this.#isOvertaken) return
+    this.#writing = this.#checkpoint().then(
+      () => this.#written(),
+      (error) => this.#notWritten(error),
+    )
+  }
+
+  #written(): void {
+    this.#writing = undefined
+    if (this.#outgoing.held > 0) this.#write()
+  }
+
+  #notWritten(error: unknown): void {
+    this.#writing = undefined
+    if (this.#isOvertaken) this.#options.onOvertaken()
+    else this.#options.parts.log.warn({ shard: this.index }, `checkpoint not written: ${messageOf(error)}`)
+  }
+
+  async #checkpoint(): Promise<void> {
+    const { checkpoints, metrics } = this.#options.parts
+    const [changes, held, startedMs] = [this.#outside.changes, this.#outgoing.held, performance.now()]
+    const position = { streamCreated: this.#streamCreated, sequence: this.#sequence }
+    const parts = { engine: this.#engine.snapshot(), counters: this.#counting.encode() }
+    const chunks = pack({ ...this.#outside.told(), ...parts, outgoing: this.#outgoing.all() })
+    this.#hasRows = false
+    this.#checkpointMs = startedMs
+    this.#revision = await checkpoints
+      .write(this.#document, this.index, { ...position, chunks }, this.#revision)
+      .catch((error) => this.#lost(error))
+    this.#covered = changes
+    this.#outgoing.release(changes === this.#outside.changes ? this.#outgoing.held : held)
+    metrics.checkpointed(bytesOf(chunks), (performance.now() - startedMs) / 1000)
+  }
+
+  /** What was held is another replica's to find once it has overtaken us. */
+  #lost(error: unknown): never {
+    this.#hasRows = true
+    if (error instanceof Overtaken) {
+      this.#isOvertaken = true
+      this.#outgoing.giveUpHeld()
+    }
+    throw error
+  }
+}

@@ -1,0 +1,186 @@
+/**
+ * A shard in a world of one stream, for tests: it can be crashed at any moment, after which a new one is restored from the last
+ * checkpoint while nothing that the dead one still does counts.
+ */
+import { namesOf } from '@fleetloom/crds/names'
+import type { RuleDocument } from '@fleetloom/shared/alerts/rule-document'
+import type { Transition } from '@fleetloom/shared/alerts/transition'
+import { batchHeaders } from '@fleetloom/shared/pipeline/batch'
+import type { FleetDocument } from '@fleetloom/shared/pipeline/fleet-document'
+import { fleetDocumentOf } from '@fleetloom/shared/pipeline/testing'
+import { createLogger } from '@fleetloom/shared/process/logger'
+import type { Labels } from '@fleetloom/shared/rules/engine/ports'
+import { enginePorts } from '@fleetloom/shared/rules/ports'
+import type { JsMsg } from '@nats-io/jetstream'
+import { type Checkpoint, Overtaken } from '../checkpoint/store.ts'
+import { restoreShard } from './restore.ts'
+import type { Letter } from './sender.ts'
+import type { Shard } from './shard.ts'
+
+export const names = namesOf()
+
+export const fleetDocument = (changes: Partial<FleetDocument> = {}): FleetDocument =>
+  fleetDocumentOf(
+    { namespace: 'cold', name: 'reefers' },
+    { uid: 'fleet-1', shards: 1, offlineAfterMs: 10_000, ...changes },
+  )
+
+export const ruleDocument = (changes: Partial<RuleDocument> = {}): RuleDocument => ({
+  ...{ version: '1.0', installation: 'fleetloom', namespace: 'cold', name: 'hot', uid: 'rule-1', generation: 1 },
+  ...{ fleet: 'reefers', suspend: false, when: 'last(temperature) > 8.0', severity: 'critical' },
+  ...{ forMs: 0, forReadings: 1, keepFiringForMs: 0 },
+  selector: { matchLabels: {}, matchExpressions: [] },
+  ...{ labels: {}, annotations: {}, notify: [] },
+  ...changes,
+})
+
+const T0_MS = 1_700_000_000_000
+
+type Reading = { readonly device: string; readonly temperature: number }
+
+/** A message of the stream with one reading, or none, and the mark of its time; each is 100 ms after the one before it. */
+const messageOf = (seq: number, reading: Reading | undefined, pending: number): JsMsg => {
+  const ms = T0_MS + seq * 100
+  const { uid, generation, table } = fleetDocument()
+  const row =
+    reading && `${table},device=${reading.device} temperature=${reading.temperature},digest=${seq}i ${ms}000000\n`
+  const micros = ms * 1000
+  const info = { rows: reading ? 1 : 0, firstMicros: micros, lastMicros: micros, traceLinks: [], progressMs: ms }
+  return {
+    ...{ seq, subject: 't.0', data: Buffer.from(row ?? ''), headers: batchHeaders({ ...info, uid, generation }) },
+    info: { timestampNanos: ms * 1e6, pending },
+  } as unknown as JsMsg
+}
+
+/** Lets everything go on that waits for nothing but its turn. */
+export const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+
+export class World {
+  /** What the alert stream took, by id. */
+  readonly recorded = new Map<string, Transition>()
+  readonly presence: string[] = []
+  readonly rules = new Map<string, RuleDocument>()
+  readonly devices = new Map<string, Labels>()
+  document = fleetDocument()
+  overtaken = 0
+  /** Writing a checkpoint waits for this. */
+  write: () => Promise<void> = turn
+  readonly #stream: (Reading | undefined)[] = []
+  #stored: { readonly checkpoint: Checkpoint; readonly revision: number } | undefined
+  #revision = 0
+  #life = 0
+  #shard: Shard | undefined
+
+  get shard(): Shard {
+    if (!this.#shard) throw new Error('there is no shard')
+    return this.#shard
+  }
+
+  get checkpoint(): Checkpoint | undefined {
+    return this.#stored?.checkpoint
+  }
+
+  /** Another replica has written a checkpoint. */
+  overtake(): void {
+    if (this.#stored) this.#stored = { ...this.#stored, revision: ++this.#revision }
+  }
+
+  /** Starts a shard from the last checkpoint; whatever ran before it is dead. */
+  async start(): Promise<void> {
+    const life = ++this.#life
+    this.#shard = await restoreShard(
+      {
+        ...{ parts: this.#parts(life), document: this.document, index: 0 },
+        known: () => ({ document: this.document, rules: this.rules.values(), devices: this.devices }),
+        onOvertaken: () => void this.overtaken++,
+      },
+      new AbortController().signal,
+    )
+    this.#shard.opened({ created: 'then', first: 1, last: this.#stream.length })
+    while (this.shard.sequence < this.#stream.length) await this.#take(this.shard.sequence + 1)
+  }
+
+  /** A message comes: a reading, or a mark alone. */
+  async message(reading?: Reading): Promise<void> {
+    this.#stream.push(reading)
+    await this.#take(this.#stream.length)
+  }
+
+  setRule(rule: RuleDocument): void {
+    this.rules.set(rule.uid, rule)
+    this.shard.tell((outside) => outside.setRule(rule))
+  }
+
+  removeRule(uid: string): void {
+    this.rules.delete(uid)
+    this.shard.tell((outside) => outside.removeRule(uid))
+  }
+
+  setDevice(device: string, labels: Labels = {}): void {
+    this.devices.set(device, labels)
+    this.shard.tell((outside) => outside.setDevice(device, labels))
+  }
+
+  removeDevice(device: string): void {
+    this.devices.delete(device)
+    this.shard.tell((outside) => outside.removeDevice(device))
+  }
+
+  /** Waits until nothing is under way any more. */
+  async settle(): Promise<void> {
+    for (let i = 0; i < 20; i++) await turn()
+  }
+
+  async #take(seq: number): Promise<void> {
+    const message = messageOf(seq, this.#stream[seq - 1], this.#stream.length - seq)
+    await this.shard.take(message, new AbortController().signal)
+    if (seq === this.#stream.length) this.shard.caughtUp()
+  }
+
+  #parts(life: number) {
+    const isDead = () => life !== this.#life
+    const never = new Promise<never>(() => undefined)
+    return {
+      ...{ names, ports: enginePorts, log: createLogger('test', 'silent'), checkpointMs: 1_000 },
+      nats: {} as never,
+      reporter: { report: () => undefined, clear: () => undefined, [Symbol.asyncDispose]: async () => undefined },
+      metrics: { found: () => undefined, checkpointed: () => undefined },
+      sender: {
+        send: async (letter: Letter) => {
+          await turn()
+          return isDead() ? never : this.#record(letter)
+        },
+      },
+      checkpoints: {
+        read: async () => (this.#stored ? { ...this.#stored } : { revision: 0 }),
+        list: async () => [],
+        writtenOver: async () => undefined,
+        remove: async () => {
+          this.#stored = undefined
+        },
+        write: async (_fleet: unknown, _shard: number, checkpoint: Checkpoint, before: number) => {
+          await this.write()
+          if (isDead()) return never
+          if (before !== (this.#stored?.revision ?? 0)) throw new Overtaken('overtaken')
+          this.#stored = { checkpoint, revision: ++this.#revision }
+          return this.#revision
+        },
+      },
+    }
+  }
+
+  #record({ subject, body }: Letter): boolean {
+    if (subject === 'e') return this.presence.push(body) > 0
+    const one = JSON.parse(body) as Transition
+    const isNew = !this.recorded.has(one.id)
+    if (isNew) this.recorded.set(one.id, one)
+    return isNew
+  }
+}
+
+/** What became of one alert: `firing`, `resolved by condition`, in the order of time. */
+export const storyOf = ({ recorded }: World, ruleUid: string, device: string): string[] =>
+  [...recorded.values()]
+    .filter((one) => one.ruleUid === ruleUid && one.device === device && one.to !== 'pending' && one.to !== 'inactive')
+    .sort((a, b) => a.atMicros - b.atMicros)
+    .map(({ to, cause }) => (to === 'firing' ? to : `${to} by ${cause}`))

@@ -1,0 +1,139 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { createLogger } from '@fleetloom/shared/process/logger'
+import { transitionOf } from '../testing.ts'
+import { Deliveries, type Given, MOST_PARKED } from './deliveries.ts'
+import { type Delivery, deliveriesOf } from './delivery.ts'
+import type { Outcome } from './outcome.ts'
+import { Receivers } from './receivers.ts'
+
+const RETRY = { attempts: 3, backoffMs: 1, longestBackoffMs: 2, longestMs: 60_000 }
+const SENT: Outcome = { kind: 'sent' }
+const FAILED: Outcome = { kind: 'retry', reason: 'HTTP 500' }
+
+const deliveryOf = (seq: number, { device = 'd', url = 'https://a.example' } = {}): Delivery => {
+  const transition = transitionOf({ device, atMicros: seq, notify: [{ kind: 'webhook', url }] })
+  return deliveriesOf(transition, seq, Date.now())[0] as Delivery
+}
+
+/** Deliveries over a receiver that answers as told. */
+const fixture = (answer: (delivery: Delivery) => Outcome | Promise<Outcome>, silenced = new Set<number>()) => {
+  const log: string[] = []
+  const records = new Set<number>()
+  const aside: [number, Given][] = []
+  const deliveries = new Deliveries({
+    receivers: new Receivers(),
+    retry: RETRY,
+    silencedBy: async ({ seq }) => (silenced.has(seq) ? 'a-silence' : undefined),
+    attempt: async (delivery) => {
+      const outcome = await answer(delivery)
+      log.push(`${delivery.seq} ${outcome.kind}`)
+      return outcome
+    },
+    park: async ({ seq }) => void records.add(seq),
+    unpark: async ({ seq }) => void records.delete(seq),
+    setAside: async ({ seq }, given) => void aside.push([seq, given]),
+    log: createLogger('test', 'silent'),
+  })
+  return { deliveries, log, records, aside }
+}
+
+const until = async (condition: () => boolean): Promise<void> => {
+  while (!condition()) await new Promise((resolve) => setImmediate(resolve))
+}
+
+test('what is taken at once leaves no record', async () => {
+  const { deliveries, log, records } = fixture(() => SENT)
+  await deliveries.add(deliveryOf(1))
+  assert.deepEqual([log, [...records]], [['1 sent'], []])
+})
+
+test('what fails is recorded before it counts as settled, and the record goes when it was taken', async () => {
+  let isUp = false
+  const { deliveries, log, records } = fixture(() => (isUp ? SENT : FAILED))
+  await deliveries.add(deliveryOf(1))
+  assert.deepEqual([...records], [1])
+  isUp = true
+  await until(() => records.size === 0)
+  assert.deepEqual(log, ['1 retry', '1 sent'])
+})
+
+test('deliveries of one alert follow each other, through failures; those of another alert do not wait', async () => {
+  let failures = 2
+  const { deliveries, log } = fixture(({ seq }) => (seq === 1 && failures-- > 0 ? FAILED : SENT))
+  const all = [deliveryOf(1), deliveryOf(2), deliveryOf(3, { device: 'other' })]
+  await Promise.all(all.map((one) => deliveries.add(one)))
+  await until(() => log.includes('2 sent'))
+  assert.ok(log.indexOf('3 sent') < log.indexOf('1 sent'))
+  assert.ok(log.indexOf('1 sent') < log.indexOf('2 sent'))
+})
+
+test('a refusal, and the last attempt, are set aside with the reason', async () => {
+  const { deliveries, aside } = fixture(({ seq }) => (seq === 1 ? { kind: 'refused', reason: 'HTTP 410' } : FAILED))
+  await deliveries.add(deliveryOf(1))
+  await deliveries.add(deliveryOf(2))
+  await until(() => aside.length === 2)
+  assert.deepEqual(aside, [
+    [1, { kind: 'dead', reason: 'HTTP 410' }],
+    [2, { kind: 'dead', reason: 'HTTP 500, after 3 attempts' }],
+  ])
+})
+
+test('what is silenced is set aside without an attempt', async () => {
+  const { deliveries, log, aside } = fixture(() => SENT, new Set([1]))
+  await deliveries.add(deliveryOf(1))
+  assert.deepEqual([log, aside], [[], [[1, { kind: 'silenced', reason: 'a-silence' }]]])
+})
+
+test('what is too old is given up', async () => {
+  const { deliveries, aside } = fixture(() => SENT)
+  await deliveries.add({ ...deliveryOf(1), firstMs: Date.now() - 61_000 })
+  assert.deepEqual(aside, [[1, { kind: 'dead', reason: 'it waited for too long' }]])
+})
+
+test('an attempt that takes long is recorded meanwhile, and is not made twice', async () => {
+  const { promise, resolve } = Promise.withResolvers<Outcome>()
+  const { deliveries, log, records } = fixture(() => promise)
+  await deliveries.add(deliveryOf(1))
+  assert.deepEqual([log, [...records]], [[], [1]])
+  resolve(SENT)
+  await until(() => records.size === 0)
+  assert.deepEqual(log, ['1 sent'])
+})
+
+test('beyond the bound nothing more waits for a receiver', async () => {
+  const never = new Promise<Outcome>(() => undefined)
+  const { deliveries, records, aside } = fixture(() => never)
+  const all = Array.from({ length: MOST_PARKED + 2 }, (_, i) => deliveryOf(i))
+  const [, ...rest] = all.map((one) => deliveries.add(one))
+  await Promise.all(rest)
+  assert.equal(records.size, MOST_PARKED)
+  assert.deepEqual(aside, [
+    [MOST_PARKED + 1, { kind: 'dead', reason: `${MOST_PARKED} notifications wait for the receiver already` }],
+  ])
+})
+
+test('after a restart what was recorded goes on, and a repeat of it is known', async () => {
+  const { deliveries, log, records } = fixture(() => SENT)
+  records.add(1)
+  deliveries.resume([{ ...deliveryOf(1), isParked: true, attempts: 1 }])
+  await deliveries.add(deliveryOf(1))
+  await until(() => records.size === 0)
+  assert.deepEqual(log, ['1 sent'])
+})
+
+test('when it stops, the attempt under way ends and nothing else begins', async () => {
+  const { promise, resolve } = Promise.withResolvers<Outcome>()
+  const begun = Promise.withResolvers<void>()
+  const { deliveries, log } = fixture(() => {
+    begun.resolve()
+    return promise
+  })
+  void deliveries.add(deliveryOf(1))
+  void deliveries.add(deliveryOf(2))
+  await begun.promise
+  const stopped = deliveries[Symbol.asyncDispose]()
+  resolve(SENT)
+  await stopped
+  assert.deepEqual(log, ['1 sent'])
+})

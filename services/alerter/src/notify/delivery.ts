@@ -1,0 +1,80 @@
+/** One transition on its way to one webhook, and the record of it while it has to wait. */
+import { parseTransition, type StoredRecord } from '@fleetloom/shared/alerts/records'
+import type { Receiver } from '@fleetloom/shared/alerts/rule-document'
+import type { Transition } from '@fleetloom/shared/alerts/transition'
+import { z } from 'zod'
+import { receiverKey } from './receivers.ts'
+
+export type WebhookReceiver = Extract<Receiver, { kind: 'webhook' }>
+
+export type Delivery = {
+  /** Sequence of the transition in the alert stream, and place of the receiver in its list. */
+  readonly seq: number
+  readonly index: number
+  readonly transition: Transition
+  readonly receiver: WebhookReceiver
+  readonly firstMs: number
+  attempts: number
+  nextMs: number
+  /** Whether a record of it is in the bucket: then it outlives this process. */
+  isParked: boolean
+  /** Nothing remains to be done for it. */
+  isOver: boolean
+  /** Its parking, when that began while it waited for others or for an answer. */
+  parking: Promise<void> | undefined
+  /** Parks it when its first attempt takes too long. */
+  impatience: NodeJS.Timeout | undefined
+  /** Called once its fate can't be lost any more. */
+  settle: () => void
+}
+
+/** Deliveries of one lane follow each other: those of one alert to one receiver. */
+export const laneOf = ({ transition, receiver }: Delivery): string =>
+  `${receiverKey(transition.namespace, receiver.url)}\n${transition.ruleUid}\n${transition.device}`
+
+export const parkedRecord = z.object({
+  version: z.string(),
+  /** Of the transition. */
+  id: z.string(),
+  attempts: z.number().int(),
+  /** ms since the epoch, as is the other. */
+  nextMs: z.number(),
+  firstMs: z.number(),
+})
+
+/** KV key of a delivery that waits. */
+export const parkedKey = (partition: number, { seq, index }: Pick<Delivery, 'seq' | 'index'>): string =>
+  `delivery.${partition}.${seq}.${index}`
+
+export const parkedValue = ({ transition: { id }, attempts, nextMs, firstMs }: Delivery): string =>
+  JSON.stringify({ version: '1.0', id, attempts, nextMs: Math.round(nextMs), firstMs })
+
+/** The webhooks that are to hear of a transition. */
+export const deliveriesOf = (transition: Transition, seq: number, nowMs: number): Delivery[] =>
+  transition.notify.flatMap((receiver, index) =>
+    receiver.kind === 'webhook' ? [{ ...NEW, seq, index, transition, receiver, firstMs: nowMs }] : [],
+  )
+
+const NEW = {
+  attempts: 0,
+  nextMs: 0,
+  isParked: false,
+  isOver: false,
+  parking: undefined,
+  impatience: undefined,
+  settle: () => undefined,
+}
+
+/** A delivery out of its record and the message it is about; undefined when either can't be read, or they do not belong together. */
+export const parkedDelivery = (
+  { key, value }: Pick<StoredRecord, 'key' | 'value'>,
+  message: Uint8Array,
+): Delivery | undefined => {
+  const [, , seq = 0, index = 0] = key.split('.').map(Number)
+  const transition = parseTransition(message)
+  const receiver = transition?.notify[index]
+  const { data } = parkedRecord.safeParse(JSON.parse(new TextDecoder().decode(value)))
+  if (!transition || receiver?.kind !== 'webhook' || data?.id !== transition.id) return undefined
+  const { attempts, nextMs, firstMs } = data
+  return { ...NEW, attempts, nextMs, firstMs, seq, index, transition, receiver, isParked: true }
+}
