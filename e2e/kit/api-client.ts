@@ -17,6 +17,8 @@ export type ApiClient = {
   call<T = unknown>(method: string, path: string, body?: unknown): Promise<T>
   /** Registers a device, or gives it a new secret when it is registered already. */
   register(fleet: Ref, device: string | NewDevice): Promise<Device>
+  /** Registers new devices in one request. @throws when one was refused, with its report */
+  registerAll(fleet: Ref, devices: readonly string[]): Promise<void>
 }
 
 export class ApiError extends Error {
@@ -28,22 +30,24 @@ export class ApiError extends Error {
   }
 }
 
+const CREATED = 201
 const CONFLICT = 409
 
 export const devicesPath = ({ namespace, name }: Ref): string => `/v1/namespaces/${namespace}/fleets/${name}/devices`
 
 export const createApiClient = (url: string, adminKeyFile: string): ApiClient => {
-  const call = async <T>(method: string, path: string, body?: unknown): Promise<T> => {
+  const exchange = async (method: string, path: string, type: string, body: string | undefined): Promise<string> => {
     const response = await fetch(`${url}${path}`, {
       method,
-      headers: {
-        authorization: `Bearer ${readFileSync(adminKeyFile, 'utf8').trim()}`,
-        'content-type': 'application/json',
-      },
-      ...(body !== undefined && { body: JSON.stringify(body) }),
+      headers: { authorization: `Bearer ${readFileSync(adminKeyFile, 'utf8').trim()}`, 'content-type': type },
+      ...(body !== undefined && { body }),
     })
     const text = await response.text()
     if (!response.ok) throw new ApiError(response.status, `${method} ${path}: ${response.status} ${text}`)
+    return text
+  }
+  const call = async <T>(method: string, path: string, body?: unknown): Promise<T> => {
+    const text = await exchange(method, path, 'application/json', body === undefined ? undefined : JSON.stringify(body))
     return (text === '' ? undefined : JSON.parse(text)) as T
   }
   type Answer = { readonly device: string; readonly username: string; readonly secret: string }
@@ -57,7 +61,13 @@ export const createApiClient = (url: string, adminKeyFile: string): ApiClient =>
     const { device, username, secret } = answer
     return { namespace: fleet.namespace, name: fleet.name, device, username, password: secret }
   }
-  return { call, register }
+  const registerAll = async (fleet: Ref, devices: readonly string[]): Promise<void> => {
+    const lines = devices.map((device) => JSON.stringify({ device })).join('\n')
+    const report = await exchange('POST', devicesPath(fleet), 'application/x-ndjson', lines)
+    const refused = report.split('\n').find((line) => line !== '' && JSON.parse(line).status !== CREATED)
+    if (refused !== undefined) throw new Error(`a device was not registered: ${refused}`)
+  }
+  return { call, register, registerAll }
 }
 
 /** `namespace/fleet/device`, for messages. */

@@ -45,6 +45,8 @@ export type OutboxOptions = {
 export type Outbox = AsyncDisposable & { readonly questdb: Pick<Questdb, 'ping'> }
 
 const LONGEST_BACKOFF_MS = 15 * 60_000
+/** The same reason within this time is one fault. */
+const REPEATED_MS = 60_000
 /** Times that Alertmanager believes a firing alert without hearing of it, in rounds. */
 const ROUNDS_BELIEVED = 4
 
@@ -99,7 +101,19 @@ type Lane = {
   readonly open: () => Promise<Outlet>
 }
 
-const definitionOf = ({ nats, kv, names, metrics, log }: OutboxOptions, lane: Lane): LaneDefinition => ({
+/** Says why transitions wait; what holds up all lanes, as a server that is away does, is said once. */
+const waitingTeller = (log: Logger) => {
+  let last = { reason: '', ms: 0 }
+  return (reason: string): void => {
+    const isRepeated = reason === last.reason && Date.now() - last.ms < REPEATED_MS
+    log[isRepeated ? 'debug' : 'warn'](`transitions wait: ${reason}`)
+    last = { reason, ms: Date.now() }
+  }
+}
+
+type Lanewise = OutboxOptions & { readonly onWaiting: (reason: string) => void }
+
+const definitionOf = ({ nats, kv, names, metrics, log, onWaiting }: Lanewise, lane: Lane): LaneDefinition => ({
   name: lane.name,
   ownedBy: lane.ownedBy,
   start: () =>
@@ -107,6 +121,7 @@ const definitionOf = ({ nats, kv, names, metrics, log }: OutboxOptions, lane: La
       ...{ nats, kv, log },
       position: { stream: names.alertStream, durable: lane.name, filter: lane.filter },
       openOutlet: lane.open,
+      onWaiting,
       onUnreadable: metrics.unreadable,
     }),
 })
@@ -136,7 +151,8 @@ export const openOutbox = (options: OutboxOptions): Outbox => {
     ownedBy: 'alerts.mqtt',
     open: async () => new MqttOutlet(parts, mqtt),
   })
-  const definitions = lanes.map((lane) => definitionOf(options, lane))
+  const lanewise = { ...options, onWaiting: waitingTeller(log) }
+  const definitions = lanes.map((lane) => definitionOf(lanewise, lane))
   stack.use(new Lanes({ lanes: definitions, ownership, connection: nats.connection }))
   return { questdb, [Symbol.asyncDispose]: () => stack.disposeAsync() }
 }

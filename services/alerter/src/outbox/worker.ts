@@ -30,6 +30,8 @@ export type WorkerOptions = {
   readonly position: Position
   /** Makes the outlet, with what an earlier owner left to it. */
   readonly openOutlet: () => Promise<Outlet>
+  /** Told why transitions wait, at the first of several failures. */
+  readonly onWaiting: (reason: string) => void
   /** Told of a message that is no transition. */
   readonly onUnreadable: () => void
 }
@@ -77,9 +79,8 @@ export class Worker implements AsyncDisposable {
         await this.#read()
         failures = 0
       } catch (error) {
-        failures++
-        const level = failures === 1 ? 'warn' : 'debug'
-        this.#options.log[level](`transitions wait: ${messageOf(error)}`)
+        if (++failures === 1) this.#options.onWaiting(messageOf(error))
+        else this.#options.log.debug(`transitions wait: ${messageOf(error)}`)
       }
       await this.#pause(backoffMs(Math.max(failures, 1)))
     }
