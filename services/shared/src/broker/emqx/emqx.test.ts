@@ -7,7 +7,7 @@ import { openapiCheck } from './testing/openapi.ts'
 import { recordedApi, skipReason } from './testing/recording.ts'
 import { startEmqx } from './testing/server.ts'
 
-const COUNT = 2_000
+const COUNT = 1_000
 const NO_ACL = { publish: [], subscribe: [] }
 
 test('thousands of accounts are restored from their hashes, listed and given other rights', async () => {
