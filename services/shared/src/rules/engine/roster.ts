@@ -3,7 +3,8 @@
 import type { RuleDocument } from '../../alerts/rule-document.ts'
 import type { AlertCause } from '../../alerts/transition.ts'
 import { emit } from './emit.ts'
-import { judge, quietTime, seek } from './judge.ts'
+import { catchUp, judge, quietTime, seek } from './judge.ts'
+import type { Piece } from './pieces.ts'
 import type { Labels } from './ports.ts'
 import { type Compiled, compileRule, Rule } from './rule.ts'
 import { indexRules, type Shard } from './shard.ts'
@@ -29,6 +30,14 @@ const passed = ({ devices }: Shard, device: number, micros: number): void => {
   devices.judged.set(device, Math.max(devices.judged.get(device), micros + 1))
 }
 
+/** Drops the history of a device that no rule that watches it needs. */
+const forget = ({ rules }: Shard, pieces: readonly Piece[], device: number): void => {
+  for (const piece of pieces) {
+    const isUsed = rules.some((rule) => rule.watches(device) && rule.bound.pieces.includes(piece))
+    if (!isUsed) piece.forget(device)
+  }
+}
+
 /** Takes a device from a rule. */
 export const drop = (shard: Shard, rule: Rule, device: number, cause: AlertCause): void => {
   if (!rule.watches(device)) return
@@ -39,22 +48,19 @@ export const drop = (shard: Shard, rule: Rule, device: number, cause: AlertCause
     emit(shard, rule, device, { step, cause })
     passed(shard, device, step.atMicros)
   }
-  for (const piece of rule.bound.pieces) {
-    const isUsed = shard.rules.some(
-      (other) => other !== rule && other.watches(device) && other.bound.pieces.includes(piece),
-    )
-    if (!isUsed) piece.forget(device)
-  }
+  forget(shard, rule.bound.pieces, device)
 }
 
 export const dropAll = (shard: Shard, rule: Rule, cause: AlertCause): void => {
   for (const device of shard.devices.table.all()) drop(shard, rule, device, cause)
 }
 
+const isMatch = ({ ports, devices }: Shard, { document }: Rule, device: number): boolean =>
+  ports.matches(document.selector, devices.labels[device] ?? {})
+
 /** Lets the rule watch the device exactly if its selector says so. */
 export const match = (shard: Shard, rule: Rule, device: number): void => {
-  const isMatch = shard.ports.matches(rule.document.selector, shard.devices.labels[device] ?? {})
-  if (!isMatch) {
+  if (!isMatch(shard, rule, device)) {
     drop(shard, rule, device, 'rule-changed')
     return
   }
@@ -72,6 +78,11 @@ const judgeNow = (shard: Shard, rule: Rule, device: number): void => {
   judge(shard, rule, device, false)
 }
 
+/** Lets what the devices' own time still has to do happen before a change that comes from outside. */
+const catchAllUp = (shard: Shard): void => {
+  for (const device of shard.devices.table.all()) catchUp(shard, device)
+}
+
 /** Forgets the history that no rule needs any more. */
 const tidy = (shard: Shard): void => {
   indexRules(shard)
@@ -84,6 +95,7 @@ const install = (shard: Shard, rule: Rule, former: Rule | undefined): void => {
   for (const device of shard.devices.table.all()) {
     rule.states.renew(device)
     match(shard, rule, device)
+    if (former) forget(shard, former.bound.pieces, device)
   }
   tidy(shard)
   for (const device of shard.devices.table.all()) judgeNow(shard, rule, device)
@@ -93,6 +105,7 @@ export const setRule = (shard: Shard, document: RuleDocument): string | undefine
   const compiled = compileRule(document, shard.ports, shard.fleet.measurements)
   if ('fault' in compiled) return compiled.fault
   const former = shard.rules.find((rule) => rule.document.uid === document.uid)
+  catchAllUp(shard)
   install(shard, placeRule(shard, document, compiled.ok, former), former)
   return undefined
 }
@@ -100,6 +113,7 @@ export const setRule = (shard: Shard, document: RuleDocument): string | undefine
 export const removeRule = (shard: Shard, uid: string, cause: AlertCause): void => {
   const rule = shard.rules.find((one) => one.document.uid === uid)
   if (!rule) return
+  catchAllUp(shard)
   dropAll(shard, rule, cause)
   shard.rules = shard.rules.filter((other) => other !== rule)
   tidy(shard)
@@ -119,12 +133,11 @@ export const setDevice = (shard: Shard, id: string, labels: Labels): void => {
   const known = devices.table.findId(id)
   const device = known < 0 ? devices.add(id, labels) : known
   if (known < 0) devices.heard.set(device, clock.heard)
+  else catchUp(shard, device)
   devices.labels[device] = labels
-  for (const rule of rules) {
-    const was = rule.watches(device)
-    match(shard, rule, device)
-    if (!was && rule.watches(device)) judgeNow(shard, rule, device)
-  }
+  const added = rules.filter((rule) => !rule.watches(device) && isMatch(shard, rule, device))
+  for (const rule of [...added, ...rules]) match(shard, rule, device)
+  for (const rule of added) judgeNow(shard, rule, device)
   wheel.lower(device, clock.elapsed)
 }
 
@@ -132,6 +145,7 @@ export const removeDevice = (shard: Shard, id: string, cause: AlertCause): void 
   const { devices, rules, waiting, wheel } = shard
   const device = devices.table.findId(id)
   if (device < 0) return
+  catchUp(shard, device)
   for (const rule of rules) drop(shard, rule, device, cause)
   shard.online -= devices.online.get(device)
   waiting.forget(device)
