@@ -8,24 +8,25 @@ import type { Labels } from '../ports.ts'
 import { type EventRow, type Reading, truthOf } from './builders.ts'
 import { type Alert, endOf, newAlert, renew, step } from './reference-alert.ts'
 import { answer, changesOf, concerns, historiesOf, type Used } from './reference-history.ts'
-import { isSelected, type Rule, type World } from './reference-world.ts'
+import { isDoubtful, isSelected, type Rule, type World } from './reference-world.ts'
 
 const SETTLE = 5_000_000
 const SLACK = 60_000_000
-const SKETCH_ERROR = 0.0101
 const NONE = Number.NEGATIVE_INFINITY
 const NEVER = Number.POSITIVE_INFINITY
 
 export class ReferenceDevice {
   readonly id: string
   readonly #world: World
+  /** Allowed lateness, µs. */
+  readonly #late: number
   readonly #used: Used[] = []
   readonly #keys = new Set<string>()
   readonly #heard = new Map<string, number>()
   readonly #waiting: Reading[] = []
   readonly #alerts = new Map<string, Alert>()
   /** How much had been used when a history began, by its name. */
-  readonly #begun = new Map<string, number>()
+  #begun: ReadonlyMap<string, number> = new Map()
   #labels: Labels = {}
   #watermark = NONE
   #markedAt = 0
@@ -36,6 +37,7 @@ export class ReferenceDevice {
   constructor(id: string, world: World) {
     this.id = id
     this.#world = world
+    this.#late = world.fleet.payload.allowedLatenessMs * 1000
     this.#heardAny = world.silence
   }
 
@@ -56,10 +58,9 @@ export class ReferenceDevice {
 
   /** A row is heard, then used if it may be; then silences that it ended are judged. */
   take(row: Reading | EventRow, storedMs: number): void {
-    const { rules, silence, fleet } = this.#world
+    const { rules, fleet } = this.#world
     const silent = rules.filter((rule) => this.#alerts.has(rule.uid) && this.#isSilent(rule))
-    if (!('type' in row) || !row.type.startsWith('device_')) this.#heardAny = silence
-    if ('values' in row) for (const name of Object.keys(row.values)) this.#heard.set(name, silence)
+    this.#hear(row)
     const isFuture = row.micros > (storedMs + fleet.payload.acceptFutureMs) * 1000
     const last = isFuture ? undefined : 'type' in row ? this.#count(row) : this.#offer(row)
     const ended = silent.filter((rule) => !this.#isSilent(rule) && !(last && this.#isWoken(rule, last)))
@@ -102,15 +103,18 @@ export class ReferenceDevice {
 
   /** Begins the histories that are needed now, and forgets those that are not. */
   keepHistories(): void {
-    const needs = this.#world.rules.filter(({ uid }) => this.#alerts.has(uid)).flatMap((rule) => rule.needs)
-    const needed = new Set(needs.flatMap(historiesOf))
-    for (const name of this.#begun.keys()) if (!needed.has(name)) this.#begun.delete(name)
-    for (const need of needs)
-      for (const name of historiesOf(need)) {
-        if (this.#begun.has(name)) continue
-        this.#begun.set(name, this.#used.length)
-        if (need.fn === 'absent') this.#heard.set(need.measurement, this.#world.silence)
-      }
+    const watching = this.#world.rules.filter(({ uid }) => this.#alerts.has(uid))
+    const needs = watching.flatMap((rule) => rule.needs)
+    const begins = needs.filter((need) => historiesOf(need).some((name) => !this.#begun.has(name)))
+    for (const need of begins) if (need.fn === 'absent') this.#heard.set(need.measurement, this.#world.silence)
+    const names = needs.flatMap(historiesOf)
+    this.#begun = new Map(names.map((name) => [name, this.#begun.get(name) ?? this.#used.length]))
+  }
+
+  #hear(row: Reading | EventRow): void {
+    const { silence } = this.#world
+    if (!('type' in row) || !row.type.startsWith('device_')) this.#heardAny = silence
+    if ('values' in row) for (const name of Object.keys(row.values)) this.#heard.set(name, silence)
   }
 
   #match(rule: Rule): void {
@@ -129,10 +133,6 @@ export class ReferenceDevice {
     return mark === undefined ? NONE : mark * 1000 - behind
   }
 
-  get #late(): number {
-    return this.#world.fleet.payload.allowedLatenessMs * 1000
-  }
-
   #dues({ needs }: Rule): number[] {
     return needs.flatMap((need) => {
       if (need.fn === 'absent') return [(this.#heard.get(need.measurement) ?? 0) + need.windowMs]
@@ -140,6 +140,7 @@ export class ReferenceDevice {
     })
   }
 
+  /** Whether the last mark made a silence long enough. */
   #crosses(rule: Rule): boolean {
     const { silence, silenceBefore } = this.#world
     return this.#dues(rule).some((due) => silenceBefore < due && due <= silence)
@@ -229,21 +230,13 @@ export class ReferenceDevice {
     const { document, when, clear } = rule
     const read = (need: Need) => this.#answer(need, at)
     alert.judgedAt = at
-    this.#doubt(rule, read)
+    this.#world.isDoubtful ||= isDoubtful(rule, read)
     const change = step(alert, document, at, {
       when: truthOf(when, read),
       clear: clear && truthOf(clear, read),
       isReading,
     })
     if (change) this.#tell(rule, { change, cause: 'condition', at })
-  }
-
-  #doubt({ leaves }: Rule, read: (need: Need) => Value | undefined): void {
-    for (const leaf of leaves) {
-      if (leaf.need.fn !== 'percentile' || !('over' in leaf)) continue
-      const exact = Number(read(leaf.need))
-      if (Math.abs(exact - leaf.over) <= Math.abs(exact) * SKETCH_ERROR) this.#world.isDoubtful = true
-    }
   }
 
   #tell(rule: Rule, { change, cause, at }: { change: ReturnType<typeof endOf>; cause: AlertCause; at: number }): void {

@@ -6,6 +6,9 @@ import type { Need, Value } from '../../need.ts'
 import type { Detector, Labels } from '../ports.ts'
 import { isNumber, type Leaf, leavesOf, type Tree } from './builders.ts'
 
+/** What a percentile may be wrong by, and a little for rounding. */
+const SKETCH_ERROR = 0.0101
+
 /** A transition; `value` is within 1 % where `isRough`. */
 export type Found = {
   readonly ruleUid: string
@@ -54,3 +57,17 @@ export const ruleOf = (document: RuleDocument): Rule => {
 
 export const isSelected = ({ document }: Rule, labels: Labels): boolean =>
   Object.entries(document.selector.matchLabels).every(([key, value]) => labels[key] === value)
+
+/** Whether a percentile is so near to its threshold that the error of a sketch decides. */
+export const isDoubtful = ({ leaves }: Rule, read: (need: Need) => Value | undefined): boolean =>
+  leaves.some((leaf) => {
+    if (leaf.need.fn !== 'percentile' || !('over' in leaf)) return false
+    const exact = Number(read(leaf.need))
+    return Math.abs(exact - leaf.over) <= Math.abs(exact) * SKETCH_ERROR
+  })
+
+/** Whether a transition has the value that was found, but for rounding or the error of a sketch. */
+export const isNear = (actual: Value | undefined, { value, isRough }: Found): boolean => {
+  if (typeof actual !== 'number' || typeof value !== 'number') return actual === value
+  return Math.abs(actual - value) <= 1e-7 + Math.abs(value) * (isRough ? SKETCH_ERROR : 1e-7)
+}

@@ -42,14 +42,18 @@ export class Reference {
   }
 
   take(step: Step): void {
-    if ('storedMs' in step && step.markMs !== undefined) this.#mark(step.markMs)
-    if ('readings' in step) for (const row of step.readings) this.#device(row.device)?.take(row, step.storedMs)
-    else if ('events' in step) for (const event of step.events) this.#event(event, step.storedMs)
+    if ('storedMs' in step) this.#message(step)
     else if ('rule' in step) this.#setRule(step.rule)
     else if ('ruleGone' in step) this.#removeRule(step.ruleGone, 'rule-removed')
     else if ('device' in step) this.#setDevice(step.device, step.labels)
     else if ('deviceGone' in step) this.#removeDevice(step.deviceGone)
     else for (const { uid } of this.#world.rules) this.#removeRule(uid, 'fleet-removed')
+  }
+
+  #message(step: Extract<Step, { storedMs: number }>): void {
+    if (step.markMs !== undefined) this.#mark(step.markMs)
+    if ('events' in step) for (const event of step.events) this.#event(event, step.storedMs)
+    else for (const reading of step.readings) this.#device(reading.device)?.take(reading, step.storedMs)
   }
 
   #device(id: string): ReferenceDevice | undefined {

@@ -1,77 +1,12 @@
-/** Arbitrary rules, and arbitrary stories of what happens to a shard, for fast-check. */
+/** Arbitrary stories of what happens to a shard, for fast-check. */
 import fc from 'fast-check'
-import type { RuleDocument } from '../../../alerts/rule-document.ts'
-import type { Need } from '../../need.ts'
-import type { Detector, Labels } from '../ports.ts'
-import { type EventRow, type Reading, ruleDocument, type Tree } from './builders.ts'
+import type { Labels } from '../ports.ts'
+import { anyParts, documentOf, type RuleParts, type, VACCINE, values } from './arbitrary-rules.ts'
+import type { EventRow, Reading } from './builders.ts'
 import type { Step } from './reference.ts'
 
 const START_MS = 1_700_000_000_123
 const DEVICES = ['r-1', 'r-2']
-const MEASUREMENTS = ['temperature', 'humidity'] as const
-const EVENTS = ['door', 'alarm', 'device_online'] as const
-
-const measurement = fc.constantFrom(...MEASUREMENTS)
-const windowMs = fc.constantFrom(1000, 7001, 60_000, 300_000)
-const type = fc.constantFrom(...EVENTS)
-
-/** Comparisons of some needs with thresholds that none of their answers meets by chance. */
-const over = (need: fc.Arbitrary<unknown>, ...thresholds: readonly number[]): fc.Arbitrary<Tree> =>
-  fc.record({ need: need as fc.Arbitrary<Need>, over: fc.constantFrom(...thresholds) })
-
-const last = over(fc.record({ fn: fc.constant('last'), measurement }), 0.5123, 2.0123, 3.0123, 5.0123)
-const fold = over(
-  fc.record({ fn: fc.constantFrom('avg', 'min', 'max', 'stddev'), measurement, windowMs }),
-  ...[-0.6123, 0.5123, 2.0123, 3.0123, 5.0123],
-)
-const sum = over(
-  fc.record({ fn: fc.constantFrom('sum', 'count', 'rate', 'delta'), measurement, windowMs }),
-  ...[-1.0123, 0.5123, 2.0123, 5.0123, 20.0123],
-)
-/** Thresholds more than 1 % away from the readings, but for a few. */
-const percentile = over(
-  fc.record({ fn: fc.constant('percentile'), measurement, windowMs, q: fc.constantFrom(0, 0.1, 0.5, 0.95, 1) }),
-  ...[-0.6, 0.6, 2.1, 3.1, 5.1],
-)
-const anomaly = over(fc.record({ fn: fc.constant('anomaly'), measurement }), 0.1123, 0.3123, 0.6123)
-const eventCount = over(fc.record({ fn: fc.constant('eventCount'), type, windowMs }), 0.5, 1.5, 4.5)
-const eventAnomaly = over(fc.record({ fn: fc.constant('eventAnomaly'), type }), 0.0123, 0.2123)
-const absent = fc.record({
-  need: fc.record({ fn: fc.constant('absent'), measurement, windowMs }) as fc.Arbitrary<Need>,
-  is: fc.boolean(),
-})
-const offline: fc.Arbitrary<Tree> = fc.constant({ need: { fn: 'offline' }, is: true })
-
-const leaf: fc.Arbitrary<Tree> = fc.oneof(
-  { weight: 3, arbitrary: last },
-  { weight: 3, arbitrary: fold },
-  { weight: 3, arbitrary: sum },
-  ...[percentile, anomaly, eventCount, eventAnomaly].map((arbitrary) => ({ weight: 2, arbitrary })),
-  { weight: 1, arbitrary: absent },
-  { weight: 1, arbitrary: offline },
-)
-const tree: fc.Arbitrary<Tree> = fc.oneof(
-  { weight: 4, arbitrary: leaf },
-  { weight: 1, arbitrary: fc.record({ not: leaf }) },
-  { weight: 1, arbitrary: fc.record({ all: fc.tuple(leaf, leaf) }) },
-  { weight: 1, arbitrary: fc.record({ any: fc.tuple(leaf, leaf) }) },
-)
-
-const VACCINE: Labels = { cargo: 'vaccine' }
-const labels = fc.constantFrom<Labels>(VACCINE, VACCINE, {})
-const parts = {
-  when: tree,
-  clearWhen: fc.option(tree, { nil: undefined, freq: 2 }),
-  forMs: fc.constantFrom(0, 0, 1500, 20_000),
-  forReadings: fc.constantFrom(1, 1, 2, 3),
-  keepFiringForMs: fc.constantFrom(0, 0, 3000, 40_000),
-  selector: fc.constantFrom<Labels>({}, {}, VACCINE).map((matchLabels) => ({ matchLabels, matchExpressions: [] })),
-}
-const rule = fc.record(parts)
-type RuleParts = typeof rule extends fc.Arbitrary<infer T> ? T : never
-
-const documentOf = (index: number, generation: number, { clearWhen, ...rest }: RuleParts): RuleDocument =>
-  ruleDocument({ uid: `rule-${index}`, generation, ...rest, ...(clearWhen && { clearWhen }) })
 
 const lateMs = fc.oneof(
   { weight: 6, arbitrary: fc.constant(0) },
@@ -79,14 +14,11 @@ const lateMs = fc.oneof(
   { weight: 3, arbitrary: fc.integer({ min: 0, max: 15_000 }) },
   { weight: 1, arbitrary: fc.constantFrom(-400_000, 90_000) },
 )
-const value = fc.oneof(
-  { weight: 20, arbitrary: fc.integer({ min: -4, max: 24 }).map((n) => n / 4) },
-  { weight: 1, arbitrary: fc.constantFrom(2.09, 3.12, 1e-12, -40) },
-)
+const labels = fc.constantFrom<Labels>(VACCINE, VACCINE, {})
 const reading = fc.record({
   device: fc.constantFrom(...DEVICES),
   lateMs,
-  values: fc.dictionary(measurement, value, { minKeys: 1, maxKeys: 2, noNullPrototype: true }),
+  values,
   micros: fc.integer({ min: 0, max: 2 }),
 })
 const event = fc.record({ device: fc.constantFrom(...DEVICES), lateMs, type })
@@ -100,24 +32,24 @@ const happening = fc.record({
     { weight: 1, arbitrary: fc.constantFrom(400_000, 4_000_000) },
   ),
   what: fc.oneof(
-    { weight: 8, arbitrary: fc.record({ readings: fc.array(reading, { minLength: 1, maxLength: 4 }) }) },
-    { weight: 4, arbitrary: fc.record({ events: fc.array(event, { minLength: 1, maxLength: 3 }) }) },
-    { weight: 3, arbitrary: fc.constant({ mark: true } as const) },
-    { weight: 3, arbitrary: fc.record({ again: fc.array(fc.nat(), { minLength: 1, maxLength: 6 }) }) },
-    { weight: 2, arbitrary: fc.record({ edit: fc.nat(), to: fc.record(parts, { requiredKeys: [] }) }) },
-    { weight: 1, arbitrary: fc.record({ toggle: fc.nat() }) },
-    { weight: 1, arbitrary: fc.record({ relabel: fc.nat(), labels }) },
-    { weight: 1, arbitrary: fc.record({ replace: fc.nat() }) },
-    { weight: 1, arbitrary: fc.record({ remove: fc.nat() }) },
+    { weight: 24, arbitrary: fc.record({ readings: fc.array(reading, { minLength: 1, maxLength: 4 }) }) },
+    { weight: 10, arbitrary: fc.record({ events: fc.array(event, { minLength: 1, maxLength: 3 }) }) },
+    { weight: 6, arbitrary: fc.constant({ mark: true } as const) },
+    { weight: 6, arbitrary: fc.record({ again: fc.array(fc.nat(), { minLength: 1, maxLength: 6 }) }) },
+    { weight: 3, arbitrary: fc.record({ edit: fc.nat(), to: fc.record(anyParts, { requiredKeys: [] }) }) },
+    { weight: 2, arbitrary: fc.record({ toggle: fc.nat() }) },
+    { weight: 2, arbitrary: fc.record({ relabel: fc.nat(), labels }) },
+    { weight: 2, arbitrary: fc.record({ replace: fc.nat() }) },
+    { weight: 2, arbitrary: fc.record({ remove: fc.nat() }) },
   ),
   hasMark: fc.boolean(),
 })
 export type Happening = typeof happening extends fc.Arbitrary<infer T> ? T : never
-export const happenings = fc.array(happening, { minLength: 5, maxLength: 60 })
+export const happenings = fc.array(happening, { minLength: 5, maxLength: 70, size: 'max' })
 
 export const setting = fc.record({
   allowedLatenessMs: fc.constantFrom(0, 0, 2000, 10_000),
-  rules: fc.array(rule, { minLength: 1, maxLength: 3 }),
+  rules: fc.array(fc.record(anyParts), { minLength: 1, maxLength: 4, size: 'max' }),
   /** How wrong the clock of the second device is. */
   skewMs: fc.constantFrom(0, -7000, 1000, -3_600_000),
   endsWithFleet: fc.boolean(),
@@ -236,18 +168,4 @@ export const tell = (setting: Setting, story: readonly Happening[]): readonly St
   const teller = new Teller(setting)
   for (const happening of story) teller.add(happening)
   return setting.endsWithFleet ? [...teller.steps, { fleetGone: true }] : teller.steps
-}
-
-/** A detector whose score depends on every reading, its order and its time: how far a reading is from the mean of those before. */
-export const sensitive: Detector = {
-  stateBytes: 24,
-  create: () => new Float64Array(3),
-  observe: (state, timestampMs, value) => {
-    const [count = 0, mean = 0, before = 0] = state
-    const score = count === 0 ? 0 : Math.min(1, Math.abs(value - mean) / 5) * (timestampMs - before > 5000 ? 0.5 : 1)
-    state[0] = count + 1
-    state[1] = mean + (value - mean) / (count + 1)
-    state[2] = timestampMs
-    return score
-  },
 }
