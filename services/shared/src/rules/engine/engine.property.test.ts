@@ -15,7 +15,7 @@ import { inOrder, series, shuffled } from './testing/series.ts'
 import { happenings, setting, tell } from './testing/stories.ts'
 
 /** FLEETLOOM_FULL=1 runs the full form. */
-const RUNS = process.env.FLEETLOOM_FULL === '1' ? 5000 : 150
+const RUNS = process.env.FLEETLOOM_FULL === '1' ? 5000 : 120
 
 const engineFor = (fleet: FleetDocument): ShardEngine =>
   new ShardEngine(fleet, { ports: { ...ports, detector: sensitive }, shard: 0, eventsTable: 'cold_events' })

@@ -8,6 +8,7 @@ import type { Labels } from '../ports.ts'
 import { type EventRow, type Reading, truthOf } from './builders.ts'
 import { type Alert, endOf, newAlert, renew, step } from './reference-alert.ts'
 import { answer, changesOf, concerns, historiesOf, type Used } from './reference-history.ts'
+import { ReferenceSilence } from './reference-silence.ts'
 import { isDoubtful, isSelected, type Rule, type World } from './reference-world.ts'
 
 const SETTLE = 5_000_000
@@ -22,7 +23,7 @@ export class ReferenceDevice {
   readonly #late: number
   readonly #used: Used[] = []
   readonly #keys = new Set<string>()
-  readonly #heard = new Map<string, number>()
+  readonly #silence: ReferenceSilence
   readonly #waiting: Reading[] = []
   readonly #alerts = new Map<string, Alert>()
   /** How much had been used when a history began, by its name. */
@@ -32,20 +33,19 @@ export class ReferenceDevice {
   #markedAt = 0
   #released = NONE
   #judged = NONE
-  #heardAny: number
 
   constructor(id: string, world: World) {
     this.id = id
     this.#world = world
     this.#late = world.fleet.payload.allowedLatenessMs * 1000
-    this.#heardAny = world.silence
+    this.#silence = new ReferenceSilence(world)
   }
 
   /** A mark came. */
   mark(): void {
     if (this.#quiet > this.#judged) this.#release(this.#quiet)
     this.pass()
-    for (const rule of this.#world.rules) if (this.#crosses(rule)) this.#judge(rule, this.#judged, false)
+    for (const rule of this.#world.rules) if (this.#silence.crosses(rule)) this.#judge(rule, this.#judged, false)
   }
 
   /** Goes on to the time that marks and rows say has been reached in silence. */
@@ -59,11 +59,11 @@ export class ReferenceDevice {
   /** A row is heard, then used if it may be; then silences that it ended are judged. */
   take(row: Reading | EventRow, storedMs: number): void {
     const { rules, fleet } = this.#world
-    const silent = rules.filter((rule) => this.#alerts.has(rule.uid) && this.#isSilent(rule))
-    this.#hear(row)
+    const silent = rules.filter((rule) => this.#alerts.has(rule.uid) && this.#silence.isSilent(rule.needs))
+    this.#silence.hear(row)
     const isFuture = row.micros > (storedMs + fleet.payload.acceptFutureMs) * 1000
     const last = isFuture ? undefined : 'type' in row ? this.#count(row) : this.#offer(row)
-    const ended = silent.filter((rule) => !this.#isSilent(rule) && !(last && this.#isWoken(rule, last)))
+    const ended = silent.filter((rule) => !this.#silence.isSilent(rule.needs) && !(last && this.#isWoken(rule, last)))
     if (ended.length === 0) return
     this.pass()
     if (this.#judged === NONE) return
@@ -106,15 +106,9 @@ export class ReferenceDevice {
     const watching = this.#world.rules.filter(({ uid }) => this.#alerts.has(uid))
     const needs = watching.flatMap((rule) => rule.needs)
     const begins = needs.filter((need) => historiesOf(need).some((name) => !this.#begun.has(name)))
-    for (const need of begins) if (need.fn === 'absent') this.#heard.set(need.measurement, this.#world.silence)
+    for (const need of begins) if (need.fn === 'absent') this.#silence.begin(need.measurement)
     const names = needs.flatMap(historiesOf)
     this.#begun = new Map(names.map((name) => [name, this.#begun.get(name) ?? this.#used.length]))
-  }
-
-  #hear(row: Reading | EventRow): void {
-    const { silence } = this.#world
-    if (!('type' in row) || !row.type.startsWith('device_')) this.#heardAny = silence
-    if ('values' in row) for (const name of Object.keys(row.values)) this.#heard.set(name, silence)
   }
 
   #match(rule: Rule): void {
@@ -131,23 +125,6 @@ export class ReferenceDevice {
     const behind = this.#late + SETTLE
     if (this.#watermark !== NONE) return this.#watermark + (elapsed - this.#markedAt) * 1000 - behind
     return mark === undefined ? NONE : mark * 1000 - behind
-  }
-
-  #dues({ needs }: Rule): number[] {
-    return needs.flatMap((need) => {
-      if (need.fn === 'absent') return [(this.#heard.get(need.measurement) ?? 0) + need.windowMs]
-      return need.fn === 'offline' ? [this.#heardAny + this.#world.fleet.offlineAfterMs] : []
-    })
-  }
-
-  /** Whether the last mark made a silence long enough. */
-  #crosses(rule: Rule): boolean {
-    const { silence, silenceBefore } = this.#world
-    return this.#dues(rule).some((due) => silenceBefore < due && due <= silence)
-  }
-
-  #isSilent(rule: Rule): boolean {
-    return this.#dues(rule).some((due) => due <= this.#world.silence)
   }
 
   /** Lets time reach the device's clock, then moves that clock. */
@@ -252,9 +229,7 @@ export class ReferenceDevice {
   }
 
   #answer(need: Need, at: number): Value | undefined {
-    const { silence, fleet, detector } = this.#world
-    if (need.fn === 'offline') return silence - this.#heardAny >= fleet.offlineAfterMs
-    if (need.fn === 'absent') return silence - (this.#heard.get(need.measurement) ?? 0) >= need.windowMs
-    return answer(need, this.#history(need), at, detector)
+    if (need.fn === 'offline' || need.fn === 'absent') return this.#silence.isSilent([need])
+    return answer(need, this.#history(need), at, this.#world.detector)
   }
 }
