@@ -52,8 +52,8 @@ const letIngestIn = async (emqx: EmqxStandIn, { mosquitto, adminKeyFile }: Platf
   assert.deepEqual(await broker.put([{ ...account, secret: { plain } }]), [{ username: SESSION }])
 }
 
-/** Guarantee 5: so many devices are back within a minute. */
-const COUNT = 10_000
+/** Ten thousand devices are back within a minute; the short form takes fewer in the same time. */
+const COUNT = process.env.FLEETLOOM_FULL === '1' ? 10_000 : 2_000
 
 test(`EMQX loses its whole database and gets ${COUNT} devices back, disabled ones disabled, behind closed doors`, async (t) => {
   await using stack = new AsyncDisposableStack()
