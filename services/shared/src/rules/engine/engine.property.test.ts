@@ -87,7 +87,7 @@ const tell = (story: readonly Happening[], skewMs: number): Delivery[] => {
   const all: Reading[] = []
   return story.map(({ passMs, kind, readings, pick }) => {
     now += passMs
-    const mark = kind === 'mark' || kind === 'both' ? { markMs: now } : {}
+    const mark = kind === 'mark' || kind === 'both' ? { markMs: now - (pick % 4) * 1500 } : {}
     if (kind === 'mark') return { storedMs: now, readings: [], ...mark }
     if (kind === 'again') {
       const from = all.length === 0 ? 0 : pick % all.length

@@ -20,15 +20,17 @@ const NEVER = Number.POSITIVE_INFINITY
 const TIMED = 255
 
 /**
- * The time up to which time alone is judged: the watermark and what the marks say has passed since, less lateness and SETTLE. The marks'
- * own time for a device that never said its.
+ * The time up to which time alone is judged: the watermark and what the marks say has passed since its row was stored, less lateness and
+ * SETTLE. The marks' own time for a device that never said its.
  */
 export const quietTime = (shard: Shard, device: number): number => {
   const { devices, clock } = shard
   const watermark = devices.watermark.get(device)
   const behind = lateMicros(shard) + SETTLE_MICROS
-  if (watermark !== NONE) return watermark + (clock.elapsed - devices.markedAt.get(device)) * 1000 - behind
-  return clock.mark === undefined ? NONE : clock.mark * 1000 - behind
+  if (clock.mark === undefined) return watermark - behind
+  return watermark === NONE
+    ? clock.mark * 1000 - behind
+    : watermark + (clock.mark - devices.storedAt.get(device)) * 1000 - behind
 }
 
 /** The time that a device has reached. */

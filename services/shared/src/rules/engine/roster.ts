@@ -118,7 +118,7 @@ export const setDevice = (shard: Shard, id: string, labels: Labels): void => {
   const { devices, clock, rules, wheel } = shard
   const known = devices.table.findId(id)
   const device = known < 0 ? devices.add(id, labels) : known
-  if (known < 0) devices.heard.set(device, clock.heard)
+  if (known < 0) devices.heard.set(device, clock.now)
   devices.labels[device] = labels
   for (const rule of rules) {
     const was = rule.watches(device)

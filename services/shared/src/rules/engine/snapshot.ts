@@ -14,7 +14,7 @@ import { type Compiled, type Rule, UNJUDGED } from './rule.ts'
 import type { Shard } from './shard.ts'
 import type { Row } from './waiting.ts'
 
-const VERSION = 1
+const VERSION = 2
 const CHUNK_BYTES = 512 * 1024
 const WORD = 8
 

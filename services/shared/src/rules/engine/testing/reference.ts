@@ -26,7 +26,7 @@ type Device = {
   readonly waiting: Reading[]
   readonly alerts: Map<string, Alert>
   watermark: number
-  markedAt: number
+  storedAt: number
   released: number
   judged: number
   heardAny: number
@@ -68,8 +68,7 @@ export class Reference {
   readonly #fleet: FleetDocument
   readonly #rules: readonly Rule[]
   readonly #devices: readonly Device[]
-  #mark: number | undefined
-  #elapsed = 0
+  readonly #marks: number[] = []
   #silence = 0
   #silenceBefore = 0
 
@@ -82,13 +81,13 @@ export class Reference {
     })
     this.#devices = devices.map((id) => ({
       ...{ id, used: [], keys: new Set(), heard: new Map(), waiting: [], heardAny: 0 },
-      ...{ watermark: NONE, markedAt: 0, released: NONE, judged: NONE },
+      ...{ watermark: NONE, storedAt: NONE, released: NONE, judged: NONE },
       alerts: new Map(rules.map(({ uid }) => [uid, { state: 'inactive', judgedAt: NONE, changedAt: NONE }])),
     }))
   }
 
   deliver({ storedMs, markMs, readings }: Delivery): void {
-    if (markMs !== undefined && markMs > (this.#mark ?? -1)) this.#take(markMs)
+    if (markMs !== undefined && markMs > (this.#marks.at(-1) ?? -1)) this.#take(markMs)
     for (const reading of readings) {
       const device = this.#devices.find(({ id }) => id === reading.device)
       if (device) this.#read(device, reading, storedMs)
@@ -96,12 +95,20 @@ export class Reference {
   }
 
   #take(markMs: number): void {
-    const gap = markMs - (this.#mark ?? markMs)
-    this.#mark = markMs
-    this.#elapsed += gap
+    this.#marks.push(markMs)
     this.#silenceBefore = this.#silence
-    this.#silence += gap <= OUTAGE_MS ? gap : 0
+    this.#silence = this.#silenceAt(markMs)
     for (const device of this.#devices) this.#pass(device)
+  }
+
+  /** Time of marks, up to `ms`, that is no outage; what is behind the last mark counts. */
+  #silenceAt(ms: number): number {
+    const parts = this.#marks.map((from, i) => {
+      const to = this.#marks[i + 1]
+      if (to === undefined) return Math.max(0, ms - from)
+      return to - from > OUTAGE_MS ? 0 : Math.max(0, Math.min(ms, to) - from)
+    })
+    return parts.reduce((a, b) => a + b, 0)
   }
 
   /** What a mark does to a device. */
@@ -115,10 +122,11 @@ export class Reference {
     for (const rule of this.#rules) if (this.#crosses(rule, device)) this.#judge(rule, device, device.judged, false)
   }
 
-  #quiet({ watermark, markedAt }: Device): number {
+  #quiet({ watermark, storedAt }: Device): number {
     const behind = this.#late + SETTLE
-    if (watermark !== NONE) return watermark + (this.#elapsed - markedAt) * 1000 - behind
-    return this.#mark === undefined ? NONE : this.#mark * 1000 - behind
+    const mark = this.#marks.at(-1)
+    if (mark === undefined) return watermark - behind
+    return (watermark === NONE ? mark * 1000 : watermark + (mark - storedAt) * 1000) - behind
   }
 
   get #late(): number {
@@ -127,8 +135,8 @@ export class Reference {
 
   #dues({ needs }: Rule, device: Device): number[] {
     return needs.flatMap((need) => {
-      if (need.fn === 'absent') return [(device.heard.get(need.measurement) ?? 0) + need.windowMs]
-      return need.fn === 'offline' ? [device.heardAny + this.#fleet.offlineAfterMs] : []
+      if (need.fn === 'absent') return [this.#silenceAt(device.heard.get(need.measurement) ?? 0) + need.windowMs]
+      return need.fn === 'offline' ? [this.#silenceAt(device.heardAny) + this.#fleet.offlineAfterMs] : []
     })
   }
 
@@ -142,10 +150,12 @@ export class Reference {
 
   #read(device: Device, reading: Reading, storedMs: number): void {
     const silent = this.#rules.filter((rule) => this.#isSilent(rule, device))
-    device.heardAny = this.#silence
-    for (const name of Object.keys(reading.values)) device.heard.set(name, this.#silence)
+    const mark = this.#marks.at(-1)
+    const heard = mark === undefined ? storedMs : Math.min(Math.max(storedMs, mark), mark + OUTAGE_MS)
+    device.heardAny = heard
+    for (const name of Object.keys(reading.values)) device.heard.set(name, heard)
     const usedBefore = device.used.length
-    if (reading.micros <= (storedMs + this.#fleet.payload.acceptFutureMs) * 1000) this.#offer(device, reading)
+    if (reading.micros <= (storedMs + this.#fleet.payload.acceptFutureMs) * 1000) this.#offer(device, reading, storedMs)
     const last = device.used.length > usedBefore ? device.used.at(-1) : undefined
     const at = Math.max(device.judged, this.#quiet(device))
     for (const rule of silent)
@@ -156,7 +166,7 @@ export class Reference {
       }
   }
 
-  #offer(device: Device, reading: Reading): void {
+  #offer(device: Device, reading: Reading, storedMs: number): void {
     const key = `${reading.micros} ${reading.digest}`
     if (reading.micros < device.released || device.keys.has(key)) return
     device.keys.add(key)
@@ -166,7 +176,7 @@ export class Reference {
     } else device.judged = Math.max(device.judged, this.#quiet(device))
     if (reading.micros > device.watermark) {
       device.watermark = reading.micros
-      device.markedAt = this.#elapsed
+      device.storedAt = Math.max(storedMs, this.#marks.at(-1) ?? NONE)
     }
     device.waiting.push(reading)
     device.waiting.sort((a, b) => a.micros - b.micros || a.digest - b.digest)
@@ -232,8 +242,9 @@ export class Reference {
   }
 
   #read1(need: Need, device: Device, at: number): Value | undefined {
-    if (need.fn === 'offline') return this.#silence - device.heardAny >= this.#fleet.offlineAfterMs
-    if (need.fn === 'absent') return this.#silence - (device.heard.get(need.measurement) ?? 0) >= need.windowMs
+    if (need.fn === 'offline') return this.#silence - this.#silenceAt(device.heardAny) >= this.#fleet.offlineAfterMs
+    if (need.fn === 'absent')
+      return this.#silence - this.#silenceAt(device.heard.get(need.measurement) ?? 0) >= need.windowMs
     if (!('measurement' in need)) throw new Error(`the reference knows no ${need.fn}`)
     const all = device.used.filter(({ values }) => need.measurement in values)
     if (need.fn === 'last') return all.at(-1)?.values[need.measurement]
