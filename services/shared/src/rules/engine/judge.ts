@@ -16,8 +16,6 @@ import type { Row } from './waiting.ts'
 
 const NONE = Number.NEGATIVE_INFINITY
 const NEVER = Number.POSITIVE_INFINITY
-/** One row in so many is timed, to find slow rules. */
-const TIMED = 255
 
 /**
  * The time up to which time alone is judged: the watermark and what the marks say has passed since its row was stored, less lateness and
@@ -53,11 +51,8 @@ const attempt = (shard: Shard, rule: Rule, device: number, isReading: boolean): 
 /** Judges a rule for a device at the engine's moment. One that throws is counted and harms no other. */
 export const judge = (shard: Shard, rule: Rule, device: number, isReading: boolean): void => {
   if (!rule.watches(device) || rule.health.isStopped) return
-  const { stopwatch } = shard.ports
   rule.lastEvaluatedMicros = Math.max(rule.lastEvaluatedMicros, shard.moment.micros)
-  const start = stopwatch && shard.stamp % TIMED === 0 ? stopwatch() : undefined
   attempt(shard, rule, device, isReading)
-  if (stopwatch && start !== undefined) rule.took(stopwatch() - start)
 }
 
 /** The first instant up to `limit` at which time alone changes something for a rule; infinite when there is none. */

@@ -1,11 +1,14 @@
-/** Who is watched by what: rules and devices as they come, change and go. What fires for what goes is resolved. */
+/**
+ * Who is watched by what: rules and devices as they come, change and go. What fires for what goes is resolved. A rule that can't be judged,
+ * such as one whose measurement the fleet has no more, is kept all the same, over a restart too: its alerts stay as they are until it can.
+ */
 
 import type { RuleDocument } from '../../alerts/rule-document.ts'
 import type { AlertCause } from '../../alerts/transition.ts'
 import { emit } from './emit.ts'
 import { judge, quietTime, seek } from './judge.ts'
 import type { Labels } from './ports.ts'
-import { type Compiled, compileRule, Rule } from './rule.ts'
+import { type Compiled, compileRule, Rule, UNJUDGED } from './rule.ts'
 import { indexRules, type Shard } from './shard.ts'
 
 const scopeOf = ({ devices }: Shard) => ({
@@ -91,10 +94,12 @@ const install = (shard: Shard, rule: Rule, former: Rule | undefined): void => {
 
 export const setRule = (shard: Shard, document: RuleDocument): string | undefined => {
   const compiled = compileRule(document, shard.ports, shard.fleet.measurements)
-  if ('fault' in compiled) return compiled.fault
   const former = shard.rules.find((rule) => rule.document.uid === document.uid)
-  install(shard, placeRule(shard, document, compiled.ok, former), former)
-  return undefined
+  const rule = placeRule(shard, document, 'ok' in compiled ? compiled.ok : UNJUDGED, former)
+  const fault = 'fault' in compiled ? compiled.fault : undefined
+  if (fault !== undefined) rule.stop(fault)
+  install(shard, rule, former)
+  return fault
 }
 
 export const removeRule = (shard: Shard, uid: string, cause: AlertCause): void => {
@@ -105,12 +110,9 @@ export const removeRule = (shard: Shard, uid: string, cause: AlertCause): void =
   tidy(shard)
 }
 
-/** Compiles all rules against changed measurements. One that fits them no more stops, and its alerts stay as they are. */
+/** Compiles all rules against changed measurements. */
 export const recompile = (shard: Shard): void => {
-  for (const rule of shard.rules) {
-    const fault = setRule(shard, rule.document)
-    if (fault !== undefined) rule.stop(fault)
-  }
+  for (const { document } of shard.rules) setRule(shard, document)
   tidy(shard)
 }
 
