@@ -119,7 +119,9 @@ export const alertRuleSpec = z
       .min(1)
       .max(1000)
       .default(1)
-      .describe('How many readings in a row the expression must hold for before the alert fires.'),
+      .describe(
+        'How many readings in a row the expression must hold for before the alert fires. Silence brings none: a part that holds by absent or offline alone waits for the next readings, so use for with it.',
+      ),
     clearWhen: z
       .string()
       .min(1)

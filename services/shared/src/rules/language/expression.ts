@@ -73,6 +73,18 @@ export const compileExpression = (text: string, schema: Schema): { ok: Expressio
     }
   })
 
+const SILENCES: ReadonlySet<Need['fn']> = new Set(['absent', 'offline'])
+
+/** Whether an expression without faults reads nothing but silence, so that no reading ever makes it hold. Never throws. */
+export const readsOnlySilence = (text: string): boolean => {
+  const result = faultOr(text, () => {
+    const scope = scopeOf(undefined)
+    condition(text, scope)
+    return scope.needs
+  })
+  return 'ok' in result && result.ok.every(({ fn }) => SILENCES.has(fn))
+}
+
 /** What is wrong with an expression; without a schema only what can be told without one. Never throws. */
 export const checkExpression = (text: string, schema: Schema | undefined): Fault | undefined => {
   const result = faultOr(text, () => condition(text, scopeOf(schema)))
