@@ -151,7 +151,7 @@ export class ShardEngine {
     }))
   }
 
-  /** What became of the rows. */
+  /** What became of the rows since the engine was made. */
   get rowCounts(): Readonly<RowCounts> {
     return this.#shard.counts
   }
