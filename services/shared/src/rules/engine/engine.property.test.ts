@@ -111,7 +111,7 @@ const textOf = ({ ruleUid, device, from, to, atMicros, value }: Transition): str
   `${ruleUid} ${device} ${from}>${to} @${atMicros} ${value}`
 
 /** Sums of squares are rounded differently in a different order. */
-const rounded = (text: string): string => text.replace(/ (-?\d+\.\d{7})\d+$/, ' $1')
+const rounded = (text: string): string => text.replace(/ -?\d+\.\d+$/, (value) => ` ${Number(value).toFixed(7)}`)
 
 const engineFor = (document: FleetDocument, documents: readonly RuleDocument[]): ShardEngine => {
   const engine = new ShardEngine(document, { ports, shard: 0, eventsTable: 'cold_events' })
