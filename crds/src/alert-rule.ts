@@ -129,7 +129,7 @@ export const alertRuleSpec = z
       .max(1000)
       .default(1)
       .describe(
-        'How many readings or events in a row when must hold for before the alert fires, beside for. With more than 1 what holds in silence only, such as offline(), never fires.',
+        'How many readings or events in a row when must hold for before the alert fires, beside for. Silence brings none: a part that holds by absent or offline alone waits for the next readings, so use for with it.',
       ),
     clearWhen: z
       .string()

@@ -1,4 +1,5 @@
 import type { AlertState } from '@fleetloom/shared/alerts/transition'
+import type { RowCounts } from '@fleetloom/shared/rules/engine/shard'
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
 
 /** The kinds of receivers, as rules name them. */
@@ -58,7 +59,12 @@ export const createOutboxMetrics = (registry: Registry): OutboxMetrics => {
   }
 }
 
+/** What became of a row. `taken`: nothing is to be said of it. */
+export type RowOutcome = 'taken' | Exclude<keyof RowCounts, 'rows'>
+
 export type FleetMetrics = {
+  /** Rows were read; those that are read again after a crash count again. */
+  read(outcome: RowOutcome, rows: number): void
   /** A transition to this state was found; one that is found again after a crash counts again. */
   found(to: AlertState): void
   checkpointed(bytes: number, seconds: number): void
@@ -87,6 +93,12 @@ export const createFleetMetrics = (
     labelNames: ['to'],
     registers,
   })
+  const rows = new Counter({
+    name: 'fleetloom_alerter_rows_total',
+    help: 'Rows read, by what became of them: taken, early (judged before their time, as too many waited), late, future, repeated, unknown (device), unreadable.',
+    labelNames: ['outcome'],
+    registers,
+  })
   const bytes = new Counter({
     name: 'fleetloom_alerter_checkpoint_bytes_total',
     help: 'Bytes of checkpoints.',
@@ -99,6 +111,7 @@ export const createFleetMetrics = (
     registers,
   })
   return {
+    read: (outcome, count) => rows.inc({ outcome }, count),
     found: (to) => found.inc({ to }),
     checkpointed: (count, took) => {
       bytes.inc(count)

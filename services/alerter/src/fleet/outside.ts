@@ -45,7 +45,7 @@ export class Outside {
     return this.#rules.values()
   }
 
-  /** Why a rule can't be judged, by its UID. */
+  /** Why the engine could not take a rule over, by its UID. */
   get faults(): ReadonlyMap<string, string> {
     return this.#faults
   }
@@ -54,7 +54,7 @@ export class Outside {
     return { document: this.#document, rules: [...this.#rules.values()], devices: [...this.#devices] }
   }
 
-  /** A rule that did not fit the fleet's measurements is tried once more. */
+  /** A rule that the engine could not take over is tried once more. */
   setFleet(document: FleetDocument): void {
     if (isSame(document, this.#document)) return
     this.#document = document
@@ -114,8 +114,8 @@ export class Outside {
   #tell(what: string, change: () => unknown): string | undefined {
     this.#changes++
     try {
-      const fault = change()
-      return typeof fault === 'string' ? fault : undefined
+      change()
+      return undefined
     } catch (error) {
       this.#log.error({ err: error }, `${what} could not be taken over: ${messageOf(error)}`)
       return messageOf(error)

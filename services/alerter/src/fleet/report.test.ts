@@ -10,7 +10,7 @@ const suspended = ruleDocument({ uid: 'suspended', generation: 4, suspend: true,
 
 const counts = {
   ...{ uid: 'judged', generation: 3, firing: 2, pending: 1 },
-  ...{ lastEvaluatedMicros: 1_700_000_030_000_000, faults: 0, message: undefined },
+  ...{ lastEvaluatedMicros: 1_700_000_030_000_000, message: undefined },
 }
 const engine = { online: 5, known: 7, counts: () => [counts] }
 

@@ -13,7 +13,7 @@ export type Circumstances = {
   readonly generation: number
   /** Those that the shard was told of. */
   readonly rules: Iterable<RuleDocument>
-  /** Why a rule can't be judged, by its UID. */
+  /** Why the engine could not take a rule over, by its UID. */
   readonly faults: ReadonlyMap<string, string>
   /** Messages that the stream gave up unread. */
   readonly missed: number

@@ -2,6 +2,9 @@ import type { FleetDocument } from '@fleetloom/shared/pipeline/fleet-document'
 import type { Known } from './outside.ts'
 import type { AlerterParts } from './parts.ts'
 
+/** A shard that takes marks only changes little: its checkpoint may be this old. */
+export const QUIET_CHECKPOINT_MS = 300_000
+
 export type StreamFacts = { readonly created: string; readonly first: number; readonly last: number }
 
 export type ShardOptions = {

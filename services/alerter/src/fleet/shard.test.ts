@@ -120,6 +120,17 @@ test('a rule that waits for a measurement is judged once the fleet has it', asyn
   assert.equal(fault(), undefined)
 })
 
+test('it is told what became of rows, and not again of those of a checkpoint', async () => {
+  const world = await started()
+  await world.message({ device: 'a', temperature: 5 })
+  await world.message({ device: 'stranger', temperature: 5 })
+  await world.message()
+  await world.shard.close()
+  await world.start()
+  await world.message({ device: 'a', temperature: 5 })
+  assert.deepEqual(world.rows, ['taken 1', 'unknown 1', 'taken 1'])
+})
+
 test('a rule that is suspended and judged again at once fires once more', async () => {
   const world = await started()
   world.setRule(ruleDocument({ uid: 'rule-2' }))

@@ -25,10 +25,8 @@ import { engineMessage } from './message.ts'
 import { Outgoing } from './outgoing.ts'
 import { Outside } from './outside.ts'
 import { reportOf } from './report.ts'
-import type { ShardOptions, StreamFacts } from './shard-options.ts'
-
-/** A shard that takes marks only changes little: its checkpoint may be this old. */
-const QUIET_CHECKPOINT_MS = 300_000
+import { RowOutcomes } from './row-outcomes.ts'
+import { QUIET_CHECKPOINT_MS, type ShardOptions, type StreamFacts } from './shard-options.ts'
 
 export class Shard {
   readonly index: number
@@ -37,6 +35,7 @@ export class Shard {
   readonly #counting: Counting
   readonly #outside: Outside
   readonly #outgoing: Outgoing
+  readonly #outcomes: RowOutcomes
   #document: FleetDocument
   /** Everything up to this sequence of the stream was taken. */
   #sequence = 0
@@ -65,6 +64,7 @@ export class Shard {
     this.#revision = revision
     const eventsTable = namesOf(installation).eventsTable(namespace)
     this.#engine = new ShardEngine(document, { ports: parts.ports, shard: index, eventsTable })
+    this.#outcomes = new RowOutcomes(parts.metrics)
     this.#counting = new Counting({ fleet, shard: index, shards: stream.telemetrySubjects.length })
     this.#outside = new Outside(this.#engine, document, parts.log)
     this.#outgoing = new Outgoing({
@@ -134,8 +134,8 @@ export class Shard {
     try {
       this.#read(message)
     } catch (error) {
-      const at = { shard: this.index, sequence: message.seq }
-      this.#options.parts.log.error({ err: error, ...at }, `message passed over: ${messageOf(error)}`)
+      const about = { err: error, shard: this.index, sequence: message.seq }
+      this.#options.parts.log.error(about, `message passed over: ${messageOf(error)}`)
     }
     this.#publish()
     this.#sequence = message.seq
@@ -144,9 +144,8 @@ export class Shard {
   }
 
   report(): AppliedState {
-    const { uid, generation } = this.#outside.document
-    const { rules, faults } = this.#outside
-    return reportOf(this.#engine, { uid, generation, rules, faults, missed: this.#missed })
+    const { document, rules, faults } = this.#outside
+    return reportOf(this.#engine, { ...document, rules, faults, missed: this.#missed })
   }
 
   /** Writes a checkpoint when one is due. */
@@ -185,6 +184,7 @@ export class Shard {
       this.#engine.takeEvents(one)
       this.#counting.take(one)
     } else this.#engine.take(one)
+    this.#outcomes.tell(this.#engine.rowCounts)
     if (one.progress) this.#counting.advance(one.progress.ms)
     this.#hasRows ||= info.rows > 0
   }

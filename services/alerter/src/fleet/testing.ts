@@ -13,6 +13,7 @@ import type { Labels } from '@fleetloom/shared/rules/engine/ports'
 import { enginePorts } from '@fleetloom/shared/rules/ports'
 import type { JsMsg } from '@nats-io/jetstream'
 import { type Checkpoint, Overtaken } from '../checkpoint/store.ts'
+import type { RowOutcome } from '../metrics.ts'
 import { restoreShard } from './restore.ts'
 import type { Letter } from './sender.ts'
 import type { Shard } from './shard.ts'
@@ -59,6 +60,8 @@ export class World {
   /** What the alert stream took, by id. */
   readonly recorded = new Map<string, Transition>()
   readonly presence: string[] = []
+  /** What became of the rows that were read: `late 1`. */
+  readonly rows: string[] = []
   readonly rules = new Map<string, RuleDocument>()
   readonly devices = new Map<string, Labels>()
   document = fleetDocument()
@@ -144,7 +147,10 @@ export class World {
       ...{ names, ports: enginePorts, log: createLogger('test', 'silent'), checkpointMs: 1_000 },
       nats: {} as never,
       reporter: { report: () => undefined, clear: () => undefined, [Symbol.asyncDispose]: async () => undefined },
-      metrics: { found: () => undefined, checkpointed: () => undefined },
+      metrics: {
+        read: (outcome: RowOutcome, count: number) => this.rows.push(`${outcome} ${count}`),
+        ...{ found: () => undefined, checkpointed: () => undefined },
+      },
       sender: {
         send: async (letter: Letter) => {
           await turn()

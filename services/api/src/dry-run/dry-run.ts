@@ -40,7 +40,7 @@ export type DryRunResult = {
   readonly until: string
   /** Why it does not reach `to`. */
   readonly cutShort?: string
-  /** Why the rule was not judged to the end, for a rule that fails or is slow. */
+  /** Why the rule was not judged to the end, for a rule that fails. */
   readonly fault?: string
   readonly counts: Counts
   /** Devices for which it fires at the end. */

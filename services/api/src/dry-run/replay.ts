@@ -36,8 +36,7 @@ export class Replay {
 
   constructor({ fleet, rule }: Pick<Trial, 'fleet' | 'rule'>, watched: readonly Watched[], fromMicros: number) {
     const eventsTable = namesOf(fleet.installation).eventsTable(fleet.namespace)
-    const ports = { ...enginePorts, stopwatch: () => performance.now() }
-    this.#engine = new ShardEngine(fleet, { ports, shard: 0, eventsTable })
+    this.#engine = new ShardEngine(fleet, { ports: enginePorts, shard: 0, eventsTable })
     this.#watched = new Map(watched.map((one) => [one.id, one]))
     this.#later = watched.toSorted((a, b) => b.createdMicros - a.createdMicros)
     this.#second = secondOf(fromMicros)

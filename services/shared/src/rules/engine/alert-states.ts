@@ -129,11 +129,6 @@ export class AlertStates {
     this.#records.record(device).set(record)
   }
 
-  /** When the alert began to fire. */
-  firingSince(device: number): number {
-    return this.#get(device, SINCE)
-  }
-
   #get(device: number, what: number): number {
     return this.#records.cells[device * BLANK.length + what] as number
   }

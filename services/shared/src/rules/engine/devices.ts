@@ -11,13 +11,13 @@ export class Devices {
   readonly table = new DeviceTable()
   readonly labels: Labels[] = []
   readonly #records = new Records([NONE, 0, NONE, NONE, 0, 0, 0, 0, 0])
-  /** Newest accepted time, and the shard's elapsed count (ms) when it was set. */
+  /** Newest accepted time, and when its row was stored, in the time of the stream, ms. */
   readonly watermark = new Field(this.#records, 0)
-  readonly markedAt = new Field(this.#records, 1)
+  readonly storedAt = new Field(this.#records, 1)
   /** Time of the newest row that was used, by its own stamp; and the time up to which the device was judged. */
   readonly released = new Field(this.#records, 2)
   readonly judged = new Field(this.#records, 3)
-  /** Where the shard's count of silence stood when any row was read. */
+  /** When any row was heard, in the time of the stream, ms. */
   readonly heard = new Field(this.#records, 4)
   /** JetStream time of the last message with a row, ms; 0 for never. */
   readonly seenMs = new Field(this.#records, 5)

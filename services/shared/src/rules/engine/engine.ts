@@ -19,7 +19,6 @@
 import type { RuleDocument } from '../../alerts/rule-document.ts'
 import type { AlertCause, Transition } from '../../alerts/transition.ts'
 import type { FleetDocument } from '../../pipeline/fleet-document.ts'
-import { STATE } from './alert-states.ts'
 import { EVENT_COLUMNS, takeEvent } from './event-intake.ts'
 import { takeRow } from './intake.ts'
 import { wake } from './judge.ts'
@@ -47,12 +46,9 @@ export type RuleCounts = {
   readonly pending: number
   /** Event time of the last judgement, µs; 0 for never. */
   readonly lastEvaluatedMicros: number
-  /** Judgements that failed since the rule was set, and why the rule is unhealthy. */
-  readonly faults: number
+  /** Why the rule is unhealthy, or can't be judged. */
   readonly message: string | undefined
 }
-
-export type Firing = { readonly rule: RuleDocument; readonly device: string; readonly sinceMicros: number }
 
 export type ShardOptions = {
   readonly ports: Ports
@@ -79,7 +75,7 @@ export class ShardEngine {
     this.#rows = this.#open(fleet)
   }
 
-  /** Takes over the fleet's document; rules whose measurements are gone become unhealthy. */
+  /** Takes over the fleet's document; rules whose measurements are gone are judged no more until they are back. */
   setFleet(fleet: FleetDocument): void {
     const before = this.#shard.fleet
     this.#shard.fleet = fleet
@@ -97,7 +93,7 @@ export class ShardEngine {
 
   /**
    * Adds or changes a rule, known by its uid. What fires goes on firing and is judged anew; what is pending is dropped. Returns why it
-   * can't be judged; then nothing has changed.
+   * can't be judged; then what fires stays as it is until it can.
    */
   setRule(document: RuleDocument): string | undefined {
     if (!document.suspend) return setRule(this.#shard, document)
@@ -151,11 +147,11 @@ export class ShardEngine {
   counts(): RuleCounts[] {
     return this.#shard.rules.map(({ document: { uid, generation }, states, lastEvaluatedMicros, health }) => ({
       ...{ uid, generation, firing: states.firing, pending: states.pending, lastEvaluatedMicros },
-      ...{ faults: health.faults, message: health.message },
+      message: health.message,
     }))
   }
 
-  /** What became of the rows. */
+  /** What became of the rows since the engine was made. */
   get rowCounts(): Readonly<RowCounts> {
     return this.#shard.counts
   }
@@ -180,16 +176,6 @@ export class ShardEngine {
     const { devices } = this.#shard
     const device = devices.table.findId(id)
     return device < 0 ? undefined : devices.online.get(device) === 1
-  }
-
-  /** What fires now. */
-  *firing(): Generator<Firing> {
-    const { rules, devices } = this.#shard
-    for (const { document, states } of rules)
-      if (states.firing > 0)
-        for (const device of devices.table.all())
-          if (states.of(device) === STATE.firing)
-            yield { rule: document, device: devices.id(device), sinceMicros: states.firingSince(device) }
   }
 
   /** Everything that the stream has made of the engine, in chunks of at most 512 KiB; later messages do not change them. */

@@ -57,3 +57,54 @@ test('the events that tell of presence are counted, but nobody is heard by them'
   story.events([{ device: 'r-1', type: 'door', digest: 2, second: 2 }], 2)
   assert.equal(story.engine.online, 1)
 })
+
+const BURST = { need: { fn: 'eventCount', type: 'login', windowMs: 10_000 }, over: 20 } as const
+
+test('events count at their own time although they come together, and before or behind their readings', () => {
+  const logins = (spacing: number, from: number, digest: number) =>
+    Array.from({ length: 25 }, (_, i) => ({
+      ...{ device: 'r-1', type: 'login', digest: digest + i },
+      second: from + i * spacing,
+    }))
+  for (const readingAt of [0, 60]) {
+    const story = new Story([ruleDocument({ when: BURST })])
+    story.mark(0)
+    story.reading(readingAt, 5)
+    story.events(logins(2, 2, 1), 60)
+    assert.deepEqual(story.told(), [], 'in no ten seconds there are more than six')
+    assert.equal(story.engine.rowCounts.late, readingAt === 0 ? 0 : 25)
+    story.events(logins(0.2, 50.5, 100), 61)
+    assert.deepEqual(story.told(), [`too-warm r-1 inactive>firing ${readingAt}`])
+    story.reading(70, 5)
+    story.reading(76, 5)
+    assert.deepEqual(story.told(), ['too-warm r-1 firing>resolved 61.166667'])
+  }
+})
+
+test('an event of another clock counts when it is stored', () => {
+  const story = new Story([ruleDocument({ when: { ...BURST, over: 1 } })])
+  story.marks(0, 10)
+  const behind = -3600
+  story.reading(behind, 5, { storedAt: 10 })
+  const event = (digest: number, second: number) =>
+    story.events([{ device: 'r-1', type: 'login', digest, second }], second)
+  event(1, 12)
+  event(2, 14)
+  assert.deepEqual(story.told(), [`too-warm r-1 inactive>firing ${behind}`])
+  story.marks(11, 40)
+  assert.deepEqual(story.told(), [`too-warm r-1 firing>resolved ${behind + 12}`])
+})
+
+test('the first reading brings its own clock although an event came before it', () => {
+  const told = { need: { fn: 'eventCount', type: 'device_online', windowMs: 60_000 }, over: 5 } as const
+  const story = new Story([ruleDocument({ when: { any: [told, WARM] } })])
+  story.mark(0)
+  story.events([{ device: 'r-1', type: 'device_online', digest: 1, second: 10 }], 10)
+  for (const [second, value] of [9, 5, 9, 5].entries()) story.reading(second, value, { storedAt: 10 + second })
+  assert.deepEqual(story.told(), [
+    'too-warm r-1 inactive>firing 0',
+    'too-warm r-1 firing>resolved 1',
+    'too-warm r-1 inactive>firing 2',
+    'too-warm r-1 firing>resolved 3',
+  ])
+})

@@ -1,19 +1,23 @@
 /**
- * Taking events in. An event is counted at the time that its device has reached, because it may reach the stream before or behind the
- * readings of its time; one that is a minute older than that is late. Where there are no readings, events set the device's clock.
+ * Taking events in. An event counts at its own time, however late it comes, as long as a window still holds that time; it is judged at the
+ * time that its device has reached. It may reach the stream before or behind the readings of its time, so it never moves the device on:
+ * only where there are no readings, events set the device's clock.
+ *
+ * An event that is ahead of its device's clock by more than a minute goes by another clock, such as ours: it counts at what the device's
+ * clock was when it was stored.
  */
 import { hash32 } from '../../pipeline/shard.ts'
-import type { Feed } from './history.ts'
-import { judgeHeard, mark, silentRules } from './intake.ts'
+import { hasReadings, judgeHeard, mark, silentRules } from './intake.ts'
 import { call, judgeCalled, moveTo, seek } from './judge.ts'
+import type { EventPiece } from './pieces.ts'
 import { planLoosely } from './plan.ts'
 import { hear, isPresenceEvent } from './presence.ts'
 import type { RecentKeys } from './recent-keys.ts'
 import type { Rows } from './rows.ts'
-import { lateMicros, type Shard } from './shard.ts'
+import type { Shard } from './shard.ts'
 
 const NONE = Number.NEGATIVE_INFINITY
-/** How much older than its device's time an event may be and still count. */
+/** How far ahead of its device's clock an event may be. */
 const SLACK_MICROS = 60_000_000
 
 /** Columns of a row of the events table that rules ask for. */
@@ -32,36 +36,42 @@ const eventType = ({ fleet }: Shard, row: Rows, shard: number): string | undefin
   return row.count === EVENT_COLUMNS.length && text(0) === fleet.name ? text(1) : undefined
 }
 
-const eventTime = (shard: Shard, device: number, micros: number): number => {
-  const { devices } = shard
-  const hasReadings = devices.released.get(device) !== NONE || shard.waiting.oldest(device) < Number.POSITIVE_INFINITY
-  mark(shard, device, hasReadings ? NONE : micros)
-  const judged = devices.judged.get(device)
-  return hasReadings ? judged : Math.max(judged, micros)
-}
-
 type Event = { readonly device: number; readonly type: string; readonly micros: number }
 
-const count = (shard: Shard, { device, type, micros }: Event, feed: Feed): void => {
-  const at = eventTime(shard, device, micros)
-  if (micros < at - lateMicros(shard) - SLACK_MICROS) {
-    shard.counts.late++
-    return
-  }
+/** Brings the device to the time at which the event is judged. */
+const judgedTime = (shard: Shard, { device, micros }: Event, storedMs: number): number => {
+  const isClock = !hasReadings(shard, device)
+  mark(shard, device, isClock ? micros : NONE, storedMs)
+  const judged = shard.devices.judged.get(device)
+  return isClock ? Math.max(judged, micros) : judged
+}
+
+/** The time at which the event counts. */
+const ownTime = ({ devices, clock }: Shard, { device, micros }: Event, storedMs: number): number => {
+  const now = devices.watermark.get(device) + (clock.storing(storedMs) - devices.storedAt.get(device)) * 1000
+  return micros > now + SLACK_MICROS ? now : micros
+}
+
+const count = (shard: Shard, event: Event, storedMs: number, pieces: readonly EventPiece[]): void => {
+  const { device, type } = event
+  const at = judgedTime(shard, event, storedMs)
+  const own = ownTime(shard, event, storedMs)
   moveTo(shard, device, at)
   call(shard, shard.byEvent.get(type))
   seek(shard, device, at)
-  for (const piece of feed.numbers) piece.add(device, 1, at)
-  judgeCalled(shard, device, true)
+  let isCounted = false
+  for (const piece of pieces) if (piece.add(device, own, at)) isCounted = true
+  if (!isCounted) shard.counts.late++
+  judgeCalled(shard, device, isCounted)
 }
 
 const useEvent = (shard: Shard, event: Event, storedMs: number): void => {
   const { history, counts, fleet } = shard
   const silent = silentRules(shard, event.device)
   if (!isPresenceEvent(event.type)) hear(shard, event.device, storedMs)
-  const feed = history.events.get(event.type)
+  const pieces = history.events.get(event.type)
   if (event.micros > (storedMs + fleet.payload.acceptFutureMs) * 1000) counts.future++
-  else if (feed) count(shard, event, feed)
+  else if (pieces) count(shard, event, storedMs, pieces)
   judgeHeard(shard, silent, event.device)
   planLoosely(shard, event.device)
 }

@@ -1,8 +1,9 @@
 /**
- * The anomaly of the rate of one type of event: events are counted per minute, and each full minute is a reading of the detector. An
- * hour after the last event the minutes without any are left out, until the next one comes.
+ * The anomaly of the rate of one type of event: events are counted per minute of the device's time, and each full minute is a reading of the
+ * detector. An hour after the last event the minutes without any are left out, until the next one comes. An event of the minute that is
+ * just over counts in the one under way; one that is older is late.
  */
-import type { NumberPiece } from './pieces.ts'
+import type { EventPiece } from './pieces.ts'
 import type { Detector } from './ports.ts'
 
 const MINUTE = 60_000_000
@@ -10,7 +11,7 @@ const QUIET_MINUTES = 60
 
 type Rate = { minute: number; count: number; lastEvent: number; score: number; state: Float64Array }
 
-export class EventRates implements NumberPiece {
+export class EventRates implements EventPiece {
   readonly #rates = new Map<number, Rate>()
   readonly #detector: Detector
 
@@ -32,13 +33,15 @@ export class EventRates implements NumberPiece {
     return this.#rates.has(device)
   }
 
-  add(device: number, _value: number, micros: number): void {
+  add(device: number, own: number, micros: number): boolean {
     const rate = this.#rates.get(device)
-    if (!rate) return
+    const minute = Math.floor(micros / MINUTE)
+    if (!rate || Math.floor(own / MINUTE) < minute - 1) return false
     this.#close(rate, micros)
-    rate.minute = Math.floor(micros / MINUTE)
-    rate.lastEvent = rate.minute
+    rate.minute = minute
+    rate.lastEvent = minute
     rate.count++
+    return true
   }
 
   /** The score of the last full minute before `micros`; undefined before there was one. */

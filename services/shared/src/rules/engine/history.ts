@@ -3,15 +3,25 @@
  */
 import type { Measurement } from '../../pipeline/fleet-document.ts'
 import type { Need, Reader, WindowFold } from '../need.ts'
+import { EventCounts } from './event-count.ts'
 import { EventRates } from './event-rate.ts'
 import { ANSWER, FOLD_OF } from './folds.ts'
 import type { Moment } from './moment.ts'
-import { Anomalies, Heard, LastNumber, LastText, type NumberPiece, type Piece, Sketches } from './pieces.ts'
+import {
+  Anomalies,
+  type EventPiece,
+  Heard,
+  LastNumber,
+  LastText,
+  type NumberPiece,
+  type Piece,
+  Sketches,
+} from './pieces.ts'
 import type { Detector } from './ports.ts'
 import type { ShardClock } from './shard-clock.ts'
 import { Windows } from './windows.ts'
 
-/** What one column or one type of event feeds. */
+/** What one column feeds. */
 export type Feed = {
   readonly windows: Windows[]
   readonly numbers: NumberPiece[]
@@ -41,9 +51,9 @@ type WindowNeed = Extract<Need, { readonly fn: WindowFold }>
 const emptyFeed = (): Feed => ({ windows: [], numbers: [], texts: [], heard: [] })
 
 export class History {
-  /** Feeds by column of the telemetry rows, and by type of event. */
+  /** What columns of the telemetry rows feed, and what types of events do. */
   columns: Feed[] = []
-  readonly events = new Map<string, Feed>()
+  readonly events = new Map<string, EventPiece[]>()
   readonly #pieces = new Map<string, Piece>()
   readonly #options: Options
   #measurements: readonly Measurement[] = []
@@ -182,8 +192,8 @@ export class History {
   #absent(measurement: string, windowMs: number): Source {
     const { clock } = this.#options
     const heard = this.#piece(`heard|${this.#key(measurement)}`, () => new Heard(clock))
-    const silence: Silence = { since: (device) => heard.at.get(device), ms: () => windowMs }
-    return { reader: (device) => clock.heard - heard.at.get(device) >= windowMs, pieces: [heard], silence }
+    const silence: Silence = { since: (device) => clock.heardAt(heard.at.get(device)), ms: () => windowMs }
+    return { reader: (device) => clock.heard - silence.since(device) >= windowMs, pieces: [heard], silence }
   }
 
   #offline(): Source {
@@ -196,11 +206,8 @@ export class History {
   }
 
   #eventCount(type: string, windowMs: number): Source {
-    const windows = this.#piece(
-      `sum|event:${type}|${windowMs}`,
-      () => new Windows(FOLD_OF.count, this.#clock(windowMs)),
-    )
-    return { reader: (device) => ANSWER.count(windows.lanes(device)), pieces: [windows] }
+    const counts = this.#piece(`count|event:${type}|${windowMs}`, () => new EventCounts(this.#clock(windowMs)))
+    return { reader: (device) => counts.count(device), pieces: [counts] }
   }
 
   #eventAnomaly(type: string): Source {
@@ -212,10 +219,14 @@ export class History {
   /** Ties each piece to the column or the type of event that its key names. */
   #connect(): void {
     const columns = new Map(this.#measurements.map((column) => [`${column.name}:${column.type}`, emptyFeed()]))
-    this.#events()
+    this.events.clear()
     for (const [key, piece] of this.#pieces) {
       const about = key.split('|')[1] as string
-      const feed = about.startsWith('event:') ? this.events.get(about.slice('event:'.length)) : columns.get(about)
+      if (about.startsWith('event:')) {
+        this.#eventPieces(about.slice('event:'.length)).push(piece as EventPiece)
+        continue
+      }
+      const feed = columns.get(about)
       if (piece instanceof LastText) feed?.texts.push(piece)
       else if (piece instanceof Heard) feed?.heard.push(piece)
       else feed?.numbers.push(piece as NumberPiece)
@@ -224,11 +235,9 @@ export class History {
     this.columns = this.#measurements.map((column) => columns.get(`${column.name}:${column.type}`) as Feed)
   }
 
-  #events(): void {
-    this.events.clear()
-    for (const key of this.#pieces.keys()) {
-      const about = key.split('|')[1] as string
-      if (about.startsWith('event:')) this.events.set(about.slice('event:'.length), emptyFeed())
-    }
+  #eventPieces(type: string): EventPiece[] {
+    const pieces = this.events.get(type) ?? []
+    this.events.set(type, pieces)
+    return pieces
   }
 }

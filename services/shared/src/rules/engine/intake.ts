@@ -39,8 +39,12 @@ export const judgeHeard = (shard: Shard, before: readonly Rule[], device: number
   judgeCalled(shard, device, false)
 }
 
+/** Whether a reading of the device was taken: then its clock goes by readings. */
+export const hasReadings = ({ devices, waiting }: Shard, device: number): boolean =>
+  devices.released.get(device) !== NONE || waiting.oldest(device) < Number.POSITIVE_INFINITY
+
 /** Brings a device to the time it has reached and then sets its clock; its first row brings its own clock with it. */
-export const mark = (shard: Shard, device: number, micros: number): void => {
+export const mark = (shard: Shard, device: number, micros: number, storedMs: number): void => {
   const { devices, clock, rules } = shard
   const watermark = devices.watermark.get(device)
   if (watermark === NONE) {
@@ -49,7 +53,7 @@ export const mark = (shard: Shard, device: number, micros: number): void => {
   } else catchUp(shard, device)
   if (micros <= watermark) return
   devices.watermark.set(device, micros)
-  devices.markedAt.set(device, clock.elapsed)
+  devices.storedAt.set(device, clock.storing(storedMs))
 }
 
 /** Whether a row may still be used. */
@@ -61,13 +65,13 @@ const isFresh = ({ devices, counts }: Shard, device: number, row: Rows): boolean
   return false
 }
 
-const letWait = (shard: Shard, device: number, row: Rows): void => {
+const letWait = (shard: Shard, device: number, row: Rows, storedMs: number): void => {
   const { devices, waiting, counts } = shard
   if (!waiting.put(device, row)) {
     counts.repeated++
     return
   }
-  mark(shard, device, row.micros)
+  mark(shard, device, row.micros, storedMs)
   if (waiting.isFull(device)) {
     counts.early++
     releaseUpTo(shard, device, waiting.oldest(device))
@@ -75,11 +79,12 @@ const letWait = (shard: Shard, device: number, row: Rows): void => {
   releaseUpTo(shard, device, devices.watermark.get(device) - lateMicros(shard))
 }
 
-const offer = (shard: Shard, device: number, row: Rows): void => {
+const offer = (shard: Shard, device: number, row: Rows, storedMs: number): void => {
   if (!isFresh(shard, device, row)) return
-  if (lateMicros(shard) > 0) letWait(shard, device, row)
+  if (!hasReadings(shard, device)) shard.devices.watermark.set(device, NONE)
+  if (lateMicros(shard) > 0) letWait(shard, device, row, storedMs)
   else {
-    mark(shard, device, row.micros)
+    mark(shard, device, row.micros, storedMs)
     releaseUpTo(shard, device, row.micros)
     useRow(shard, device, row)
   }
@@ -99,10 +104,10 @@ export const takeRow = (shard: Shard, row: Rows, storedMs: number): void => {
   hear(shard, device, storedMs)
   for (let i = 0; i < row.count; i++) {
     const heard = history.columns[row.columns[i] as number]?.heard
-    if (heard) for (let k = 0; k < heard.length; k++) heard[k]?.hear(device)
+    if (heard) for (let k = 0; k < heard.length; k++) heard[k]?.hear(device, storedMs)
   }
   if (row.micros > (storedMs + fleet.payload.acceptFutureMs) * 1000) counts.future++
-  else offer(shard, device, row)
+  else offer(shard, device, row, storedMs)
   judgeHeard(shard, silent, device)
   planLoosely(shard, device)
 }

@@ -16,19 +16,19 @@ import type { Row } from './waiting.ts'
 
 const NONE = Number.NEGATIVE_INFINITY
 const NEVER = Number.POSITIVE_INFINITY
-/** One row in so many is timed, to find slow rules. */
-const TIMED = 255
 
 /**
- * The time up to which time alone is judged: the watermark and what the marks say has passed since, less lateness and SETTLE. The marks'
- * own time for a device that never said its.
+ * The time up to which time alone is judged: the watermark and what the marks say has passed since its row was stored, less lateness and
+ * SETTLE. The marks' own time for a device that never said its.
  */
 export const quietTime = (shard: Shard, device: number): number => {
   const { devices, clock } = shard
   const watermark = devices.watermark.get(device)
   const behind = lateMicros(shard) + SETTLE_MICROS
-  if (watermark !== NONE) return watermark + (clock.elapsed - devices.markedAt.get(device)) * 1000 - behind
-  return clock.mark === undefined ? NONE : clock.mark * 1000 - behind
+  if (clock.mark === undefined) return watermark - behind
+  return watermark === NONE
+    ? clock.mark * 1000 - behind
+    : watermark + (clock.mark - devices.storedAt.get(device)) * 1000 - behind
 }
 
 const attempt = (shard: Shard, rule: Rule, device: number, isReading: boolean): void => {
@@ -47,11 +47,8 @@ const attempt = (shard: Shard, rule: Rule, device: number, isReading: boolean): 
 /** Judges a rule for a device at the engine's moment. One that throws is counted and harms no other. */
 export const judge = (shard: Shard, rule: Rule, device: number, isReading: boolean): void => {
   if (!rule.watches(device) || rule.health.isStopped) return
-  const { stopwatch } = shard.ports
   rule.lastEvaluatedMicros = Math.max(rule.lastEvaluatedMicros, shard.moment.micros)
-  const start = stopwatch && shard.stamp % TIMED === 0 ? stopwatch() : undefined
   attempt(shard, rule, device, isReading)
-  if (stopwatch && start !== undefined) rule.took(stopwatch() - start)
 }
 
 /** The first instant up to `limit` at which time alone changes something for a rule; infinite when there is none. */

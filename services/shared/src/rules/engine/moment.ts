@@ -21,9 +21,14 @@ export class WindowClock {
   }
 
   set(micros: number): void {
-    const bucket = Math.floor((micros * 3) / this.#divisor)
+    const bucket = this.bucketOf(micros)
     this.bucket = bucket
     this.slot = bucket - BUCKETS * Math.floor(bucket / BUCKETS)
+  }
+
+  /** Number of the bucket that holds an instant. */
+  bucketOf(micros: number): number {
+    return Math.floor((micros * 3) / this.#divisor)
   }
 
   /** When what is in this bucket leaves the window, µs. */

@@ -23,6 +23,9 @@ export type Piece = {
 /** A piece made of numbers, booleans being 1 and 0. */
 export type NumberPiece = Piece & { readonly add: (device: number, value: number, micros: number) => void }
 
+/** A piece made of events. `add` is told of one of its `own` time at the device's, µs, and tells whether it was not too late to count. */
+export type EventPiece = Piece & { readonly add: (device: number, own: number, micros: number) => boolean }
+
 const NEVER = Number.POSITIVE_INFINITY
 
 /** One object per watched device. */
@@ -111,7 +114,7 @@ export class LastText extends Objects<{ text: string | undefined }> implements P
   }
 }
 
-/** When the measurement was heard last, on the shard's count of silence; at first, when it was first watched. */
+/** When the measurement was heard last, in the time of the stream, ms; at first, when it was first watched. */
 export class Heard extends Objects<true> implements Piece {
   readonly at = new Column(0)
   readonly #clock: ShardClock
@@ -126,12 +129,12 @@ export class Heard extends Objects<true> implements Piece {
   }
 
   override watch(device: number): void {
-    if (!this.isWatched(device)) this.hear(device)
+    if (!this.isWatched(device)) this.at.set(device, this.#clock.now)
     super.watch(device)
   }
 
-  hear(device: number): void {
-    this.at.set(device, this.#clock.heard)
+  hear(device: number, storedMs: number): void {
+    this.at.set(device, this.#clock.hearing(storedMs))
   }
 
   save(device: number): Float64Array {
@@ -139,7 +142,7 @@ export class Heard extends Objects<true> implements Piece {
   }
 
   load(device: number, record: Float64Array): void {
-    this.at.set(device, record[0] ?? this.#clock.heard)
+    this.at.set(device, record[0] ?? this.#clock.now)
   }
 
   get bytes(): number {

@@ -11,9 +11,9 @@ const elapsedAt = (shard: Shard, device: number, micros: number): number => {
   const { devices, clock } = shard
   const watermark = devices.watermark.get(device)
   const behind = lateMicros(shard) + SETTLE_MICROS
-  if (watermark > Number.NEGATIVE_INFINITY)
-    return devices.markedAt.get(device) + Math.ceil((micros - watermark + behind) / 1000)
-  return clock.elapsed + Math.ceil((micros - (clock.mark ?? 0) * 1000 + behind) / 1000)
+  const mark = clock.mark ?? 0
+  if (watermark === Number.NEGATIVE_INFINITY) return clock.elapsed + Math.ceil((micros - mark * 1000 + behind) / 1000)
+  return clock.elapsed + devices.storedAt.get(device) - mark + Math.ceil((micros - watermark + behind) / 1000)
 }
 
 /** What is left of a silence, ms; infinite when it is over. */

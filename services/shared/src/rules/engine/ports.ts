@@ -53,6 +53,4 @@ export type Ports = {
   readonly matches: (selector: Selector, labels: Labels) => boolean
   readonly render: (template: string, values: TemplateValues) => string
   readonly detector: Detector
-  /** Milliseconds of any monotonic clock, to find slow rules; left out, none is. A rule that is stopped for it is judged no more: the one thing but the stream that bears on transitions. */
-  readonly stopwatch?: () => number
 }

@@ -17,7 +17,7 @@ const change = (shard: Shard, device: number, online: boolean, atMs: number): vo
 /** A row or an event of the device was read. */
 export const hear = (shard: Shard, device: number, storedMs: number): void => {
   const { devices, clock } = shard
-  devices.heard.set(device, clock.heard)
+  devices.heard.set(device, clock.hearing(storedMs))
   devices.seenMs.set(device, storedMs)
   if (devices.online.get(device) === 0) change(shard, device, true, storedMs)
 }
@@ -25,6 +25,6 @@ export const hear = (shard: Shard, device: number, storedMs: number): void => {
 /** Finds at a mark that a device has gone offline. */
 export const judgePresence = (shard: Shard, device: number): void => {
   const { devices, clock, fleet } = shard
-  const silence = clock.heard - devices.heard.get(device)
+  const silence = clock.heard - clock.heardAt(devices.heard.get(device))
   if (devices.online.get(device) === 1 && silence >= fleet.offlineAfterMs) change(shard, device, false, clock.mark ?? 0)
 }

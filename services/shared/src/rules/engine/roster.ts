@@ -1,4 +1,7 @@
-/** Who is watched by what: rules and devices as they come, change and go. What fires for what goes is resolved. */
+/**
+ * Who is watched by what: rules and devices as they come, change and go. What fires for what goes is resolved. A rule that can't be judged,
+ * such as one whose measurement the fleet has no more, is kept all the same, over a restart too: its alerts stay as they are until it can.
+ */
 
 import type { RuleDocument } from '../../alerts/rule-document.ts'
 import type { AlertCause } from '../../alerts/transition.ts'
@@ -6,7 +9,7 @@ import { emit } from './emit.ts'
 import { catchUp, judge, quietTime, seek } from './judge.ts'
 import type { Piece } from './pieces.ts'
 import type { Labels } from './ports.ts'
-import { type Compiled, compileRule, Rule } from './rule.ts'
+import { type Compiled, compileRule, Rule, UNJUDGED } from './rule.ts'
 import { indexRules, type Shard } from './shard.ts'
 
 const scopeOf = ({ devices }: Shard) => ({
@@ -103,11 +106,13 @@ const install = (shard: Shard, rule: Rule, former: Rule | undefined): void => {
 
 export const setRule = (shard: Shard, document: RuleDocument): string | undefined => {
   const compiled = compileRule(document, shard.ports, shard.fleet.measurements)
-  if ('fault' in compiled) return compiled.fault
   const former = shard.rules.find((rule) => rule.document.uid === document.uid)
   catchAllUp(shard)
-  install(shard, placeRule(shard, document, compiled.ok, former), former)
-  return undefined
+  const rule = placeRule(shard, document, 'ok' in compiled ? compiled.ok : UNJUDGED, former)
+  const fault = 'fault' in compiled ? compiled.fault : undefined
+  if (fault !== undefined) rule.stop(fault)
+  install(shard, rule, former)
+  return fault
 }
 
 export const removeRule = (shard: Shard, uid: string, cause: AlertCause): void => {
@@ -119,12 +124,9 @@ export const removeRule = (shard: Shard, uid: string, cause: AlertCause): void =
   tidy(shard)
 }
 
-/** Compiles all rules against changed measurements. One that fits them no more stops, and its alerts stay as they are. */
+/** Compiles all rules against changed measurements. */
 export const recompile = (shard: Shard): void => {
-  for (const rule of shard.rules) {
-    const fault = setRule(shard, rule.document)
-    if (fault !== undefined) rule.stop(fault)
-  }
+  for (const { document } of shard.rules) setRule(shard, document)
   tidy(shard)
 }
 
@@ -132,7 +134,7 @@ export const setDevice = (shard: Shard, id: string, labels: Labels): void => {
   const { devices, clock, rules, wheel } = shard
   const known = devices.table.findId(id)
   const device = known < 0 ? devices.add(id, labels) : known
-  if (known < 0) devices.heard.set(device, clock.heard)
+  if (known < 0) devices.heard.set(device, clock.now)
   else catchUp(shard, device)
   devices.labels[device] = labels
   const added = rules.filter((rule) => !rule.watches(device) && isMatch(shard, rule, device))

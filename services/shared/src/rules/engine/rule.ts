@@ -9,8 +9,6 @@ import type { DeviceScope, Expression, Ports } from './ports.ts'
 
 /** Faults in a row after which a rule is called unhealthy. */
 export const FAULTS = 16
-/** Longer than this, ms, and a judgement is slow; a rule that is slow FAULTS times in a row is judged no more. */
-const SLOW_MS = 20
 
 /** What a rule compiles to. */
 type Bound = {
@@ -25,10 +23,8 @@ type Bound = {
 export type Compiled = { readonly when: Expression; readonly clear: Expression | undefined }
 
 export type Health = {
-  /** Faults since the rule was set, and how many judgements in a row failed or were slow. */
-  faults: number
+  /** How many judgements in a row failed. */
   inRow: number
-  slowInRow: number
   message: string | undefined
   /** A stopped rule is judged no more; its alerts stay as they are. */
   isStopped: boolean
@@ -36,7 +32,7 @@ export type Health = {
 
 const NOTHING: Expression = { needs: [], valueNeed: undefined, bind: () => () => undefined }
 
-/** Stands in for the expressions of a rule that is only kept until its alerts are resolved. */
+/** Stands in for the expressions of a rule that can't be judged, or that is only kept until its alerts are resolved. */
 export const UNJUDGED: Compiled = { when: NOTHING, clear: undefined }
 
 const limitsOf = ({ forMs, forReadings, keepFiringForMs }: RuleDocument) => ({
@@ -95,7 +91,7 @@ export class Rule {
   readonly document: RuleDocument
   readonly states: AlertStates
   readonly bound: Bound
-  readonly health: Health = { faults: 0, inRow: 0, slowInRow: 0, message: undefined, isStopped: false }
+  readonly health: Health = { inRow: 0, message: undefined, isStopped: false }
   /** Time of the last judgement of any device. */
   lastEvaluatedMicros = 0
 
@@ -145,15 +141,7 @@ export class Rule {
 
   /** Notes a fault of a judgement, which neither stops the shard nor changes the alert. */
   failed(message: string): void {
-    this.health.faults++
     if (++this.health.inRow >= FAULTS) this.health.message = message
-  }
-
-  /** Notes how long a judgement took, ms. */
-  took(ms: number): void {
-    this.health.slowInRow = ms < SLOW_MS ? 0 : this.health.slowInRow + 1
-    if (this.health.slowInRow >= FAULTS)
-      this.stop(`a judgement takes ${ms.toFixed(0)} ms: the rule is judged no more until it is changed`)
   }
 
   stop(message: string): void {

@@ -67,7 +67,10 @@ export const lateMicros = ({ fleet }: Shard): number => fleet.payload.allowedLat
 
 export const makeShard = (ports: Ports, fleet: FleetDocument): Shard => {
   const [devices, clock, moment] = [new Devices(), new ShardClock(), new Moment()]
-  const offline = { since: (device: number) => devices.heard.get(device), ms: () => shard.fleet.offlineAfterMs }
+  const offline = {
+    since: (device: number) => clock.heardAt(devices.heard.get(device)),
+    ms: () => shard.fleet.offlineAfterMs,
+  }
   const shard: Shard = {
     ...{ ports, devices, clock, moment, fleet },
     history: new History({ moment, clock, detector: ports.detector, offline }),

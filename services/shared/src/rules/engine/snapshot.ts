@@ -14,7 +14,7 @@ import { type Compiled, type Rule, UNJUDGED } from './rule.ts'
 import type { Shard } from './shard.ts'
 import type { Row } from './waiting.ts'
 
-const VERSION = 1
+const VERSION = 2
 const CHUNK_BYTES = 512 * 1024
 const WORD = 8
 
@@ -23,7 +23,6 @@ type Head = {
   /** UID of the fleet: another fleet of the same name begins afresh. */
   readonly fleet: string
   readonly clock: unknown
-  readonly counts: Shard['counts']
   readonly recent: unknown
   readonly devices: readonly (string | null)[]
   readonly pieces: readonly string[]
@@ -61,10 +60,10 @@ class Chunks {
 }
 
 const headOf = (shard: Shard, recent: RecentKeys): Head => {
-  const { devices, clock, counts, fleet, history, rules, waiting } = shard
+  const { devices, clock, fleet, history, rules, waiting } = shard
   const all = [...devices.table.all()]
   return {
-    ...{ version: VERSION, fleet: fleet.uid, clock: clock.save(), counts, recent: recent.save() },
+    ...{ version: VERSION, fleet: fleet.uid, clock: clock.save(), recent: recent.save() },
     devices: Array.from({ length: devices.table.end }, (_, device) => devices.table.id(device) ?? null),
     pieces: [...history.pieces.keys()],
     rules: rules.map(({ document, lastEvaluatedMicros }) => ({ document, lastEvaluatedMicros })),
@@ -150,7 +149,6 @@ export const loadSnapshot = (shard: Shard, recent: RecentKeys, chunks: Iterable<
   const { devices, history, clock } = shard
   clock.load(head.clock)
   recent.load(head.recent)
-  Object.assign(shard.counts, head.counts)
   const removed = new Set(head.devices.filter((id): id is string => id !== null && devices.table.findId(id) < 0))
   for (const id of removed) devices.add(id, {})
   const places = head.devices.map((id) => (id === null ? -1 : devices.table.findId(id)))

@@ -6,6 +6,7 @@ import { SCHEMA } from './testing/fleet.ts'
 const RULE = {
   when: "avg(temperature, '1m') > 8.0 && last(door) == 'closed'",
   clearWhen: "avg(temperature, '1m') < 7.0",
+  forReadings: 1,
   labels: { team: 'cold', site: '{{ labels.site }}' },
   annotations: { summary: '{{ device }} is at {{ value }} Cel' },
 }
@@ -19,6 +20,7 @@ test('each bad field is named, with its first fault', () => {
   const bad = {
     when: "avg(temprature, '1m') > 8",
     clearWhen: 'avg(door)',
+    forReadings: 3,
     labels: { team: '{{ devise }}' },
     annotations: { ...RULE.annotations, runbook: 'see {{ ' },
   }
@@ -50,4 +52,15 @@ test('a rule whose fleet is not there yet is checked as far as it can be', () =>
   assert.deepEqual(checkRule({ ...RULE, when: 'last(anything) > 1' }, undefined), [])
   const [fault] = checkRule({ ...RULE, when: "avg(anything, '2d') > 1" }, undefined)
   assert.equal(fault?.message, "the window '2d' is longer than 24h at line 1, column 15")
+})
+
+test('readings in a row are refused where only silence is read', () => {
+  const check = (when: string, forReadings: number) => checkRule({ ...RULE, when, forReadings }, undefined)
+  const silence = "offline() || absent(temperature, '5m')"
+  assert.deepEqual(check(silence, 1), [])
+  assert.deepEqual(check(`${silence} || last(temperature) > 8`, 2), [])
+  assert.deepEqual(check('offline(', 2).length, 1)
+  const [fault, ...others] = check(silence, 2)
+  assert.deepEqual([fault?.field, others], ['spec.forReadings', []])
+  assert.match(fault?.message ?? '', /^2 readings in a row are never met.* in for$/)
 })

@@ -87,6 +87,16 @@ const RESULTS: readonly (readonly [text: string, result: boolean | undefined])[]
 for (const [text, result] of RESULTS)
   test(`${text} is ${result}`, () => assert.equal(judge(compiled(text), READINGS), result))
 
+test('what an expression can cost is bounded: texts that it makes, and the steps of its patterns', () => {
+  const long = { ...READINGS, 'last(note)': 'x'.repeat(600) }
+  assert.equal(judge(compiled("(last(note) + last(note)).contains('x')"), long), undefined)
+  assert.equal(judge(compiled("(last(note) + 'y').contains('xy')"), long), true)
+  const pattern = (steps: number) => `last(door).matches('${'a'.repeat(steps)}')`
+  assert.equal(checkExpression(`${pattern(40)} || ${pattern(40)}`, undefined), undefined)
+  const { message } = checkExpression(`${pattern(40)} || ${pattern(90)}`, undefined) ?? {}
+  assert.match(message ?? '', /^the patterns of the expression repeat too much \(1\d\d steps, at most 100\) at line 1/)
+})
+
 test('needs are collected once each, in the order of the text', () => {
   const { needs, valueNeed, reads } = compiled(
     "last(door) == 'open' && avg(temperature, '1m') > 8 && avg('temperature', '60s') < count(door, '1h') && offline()",

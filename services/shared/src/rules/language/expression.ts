@@ -5,7 +5,7 @@
  * of what is under it and gives code. A call of a function becomes a need (`functions.ts`); equal needs are one. What differs from CEL:
  *
  * - Numbers are of one kind, doubles, as readings are: 7 / 2 is 3.5, and `last(count) > 5` compares a Long with a 5. `%` is the
- *   remainder with the sign of the left side. A result that is not finite is an error.
+ *   remainder with the sign of the left side. A result that is not finite is an error, and so is a text of more than 1,024 characters.
  * - A function takes the bare name of a measurement; windows, quantiles, types of events and patterns are literals.
  * - A list stands only to the right of `in`; there are no maps, loops, conversions, timestamps.
  *
@@ -72,6 +72,18 @@ export const compileExpression = (text: string, schema: Schema): { ok: Expressio
       bind: (readers, device) => code({ readers, scope: device }) as (device: number) => boolean | undefined,
     }
   })
+
+const SILENCES: ReadonlySet<Need['fn']> = new Set(['absent', 'offline'])
+
+/** Whether an expression without faults reads nothing but silence, so that no reading ever makes it hold. Never throws. */
+export const readsOnlySilence = (text: string): boolean => {
+  const result = faultOr(text, () => {
+    const scope = scopeOf(undefined)
+    condition(text, scope)
+    return scope.needs
+  })
+  return 'ok' in result && result.ok.every(({ fn }) => SILENCES.has(fn))
+}
 
 /** What is wrong with an expression; without a schema only what can be told without one. Never throws. */
 export const checkExpression = (text: string, schema: Schema | undefined): Fault | undefined => {

@@ -32,9 +32,9 @@ const matches: Method['make'] = ({ receiver, args, scope }) => {
   const [node] = args as readonly [Node]
   if (node.op !== 'value' || typeof node.args !== 'string')
     return refuse('the pattern of matches is a text in quotes', node, "write device.matches('^truck-[0-9]+$')")
-  scope.addPattern(node)
   const pattern = compilePattern(node.args)
   if ('fault' in pattern) return refuse(`the pattern ${shown(pattern.fault)}`, node, 'patterns are those of RE2')
+  scope.addPattern(pattern.steps, node)
   return unary(receiver.code, (text) => pattern.ok(text as string))
 }
 

@@ -30,6 +30,11 @@ const arithmetic = (apply: (a: number, b: number) => number): Operator['apply'] 
 
 const plus = arithmetic((a, b) => a + b)
 
+/** As long as a reading's text may be, so that no expression makes much of little. */
+const MAX_TEXT = 1024
+
+const join = (a: string, b: string): Value | undefined => (a.length + b.length > MAX_TEXT ? undefined : a + b)
+
 const ordered = (apply: Operator['apply']): Operator => ({ verb: 'compares', takes: ORDERED, gives: 'truth', apply })
 const equal = (apply: Operator['apply']): Operator => ({ verb: 'compares', takes: SCALARS, gives: 'truth', apply })
 const numbers = (apply: (a: number, b: number) => number): Operator => ({
@@ -51,7 +56,7 @@ const OPERATORS: { readonly [op in InfixOperator]: Operator } = {
     verb: 'adds',
     takes: ORDERED,
     gives: 'own',
-    apply: (a, b) => (typeof a === 'string' ? a + (b as string) : plus(a, b)),
+    apply: (a, b) => (typeof a === 'string' ? join(a, b as string) : plus(a, b)),
   },
   '-': numbers((a, b) => a - b),
   '*': numbers((a, b) => a * b),

@@ -1,4 +1,6 @@
 /** What is known while an expression is compiled, and what the compiled parts are. */
+
+import { MAX_STEPS } from '../../pattern.ts'
 import type { Measurement } from '../../pipeline/fleet-document.ts'
 import type { Need } from '../need.ts'
 import type { Code } from './code.ts'
@@ -15,7 +17,7 @@ export type Part = { readonly type: Type; readonly code: Code }
 /** Different needs of one expression: each is state that every device pays for. */
 export const MAX_NEEDS = 32
 
-/** Patterns of one expression, as matching one is by far the dearest step. */
+/** Patterns of one expression, which together may have MAX_STEPS: matching is by far the dearest step. */
 const MAX_PATTERNS = 4
 
 export type Scope = {
@@ -24,20 +26,28 @@ export type Scope = {
   /** Index of a need, new or equal to one before. */
   readonly indexOf: (need: Need, span: Span) => number
   readonly needs: readonly Need[]
-  /** Counts a pattern. */
-  readonly addPattern: (span: Span) => void
+  /** Counts a pattern of so many steps. */
+  readonly addPattern: (steps: number, span: Span) => void
 }
 
 export const scopeOf = (schema: Schema | undefined): Scope => {
   const needs: Need[] = []
   const indexes = new Map<string, number>()
   let patterns = 0
+  let allSteps = 0
   return {
     measurements: schema && new Map(schema.map(({ name, type }) => [name, type])),
     needs,
-    addPattern: (span) => {
+    addPattern: (steps, span) => {
       patterns++
+      allSteps += steps
       if (patterns > MAX_PATTERNS) refuse(`the expression has more than ${MAX_PATTERNS} patterns`, span)
+      if (allSteps > MAX_STEPS)
+        refuse(
+          `the patterns of the expression repeat too much (${allSteps} steps, at most ${MAX_STEPS})`,
+          span,
+          'split it into several rules',
+        )
     },
     indexOf: (need, span) => {
       const key = JSON.stringify(need)

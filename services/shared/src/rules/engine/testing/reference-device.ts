@@ -7,9 +7,9 @@ import type { Need, Value } from '../../need.ts'
 import type { Labels } from '../ports.ts'
 import { type EventRow, type Reading, truthOf } from './builders.ts'
 import { type Alert, endOf, newAlert, renew, step } from './reference-alert.ts'
-import { answer, changesOf, concerns, historiesOf, type Used } from './reference-history.ts'
+import { answer, changesOf, concerns, historiesOf, isCounted, type Used } from './reference-history.ts'
 import { ReferenceSilence } from './reference-silence.ts'
-import { isDoubtful, isSelected, type Rule, type World } from './reference-world.ts'
+import { isDoubtful, isSelected, markOf, type Rule, storing, type World } from './reference-world.ts'
 
 const SETTLE = 5_000_000
 const SLACK = 60_000_000
@@ -30,7 +30,7 @@ export class ReferenceDevice {
   #begun: ReadonlyMap<string, number> = new Map()
   #labels: Labels = {}
   #watermark = NONE
-  #markedAt = 0
+  #storedAt = NONE
   #released = NONE
   #judged = NONE
 
@@ -60,9 +60,9 @@ export class ReferenceDevice {
   take(row: Reading | EventRow, storedMs: number): void {
     const { rules, fleet } = this.#world
     const silent = rules.filter((rule) => this.#alerts.has(rule.uid) && this.#silence.isSilent(rule.needs))
-    this.#silence.hear(row)
+    this.#silence.hear(row, storedMs)
     const isFuture = row.micros > (storedMs + fleet.payload.acceptFutureMs) * 1000
-    const last = isFuture ? undefined : 'type' in row ? this.#count(row) : this.#offer(row)
+    const last = isFuture ? undefined : 'type' in row ? this.#count(row, storedMs) : this.#offer(row, storedMs)
     const ended = silent.filter((rule) => !this.#silence.isSilent(rule.needs) && !(last && this.#isWoken(rule, last)))
     if (ended.length === 0) return
     this.pass()
@@ -95,7 +95,7 @@ export class ReferenceDevice {
     const alert = this.#alerts.get(rule.uid)
     this.#alerts.delete(rule.uid)
     if (alert?.state !== 'firing') return
-    const now = this.#judged === NONE ? (this.#world.mark ?? 0) * 1000 : this.#judged
+    const now = this.#judged === NONE ? (markOf(this.#world) ?? 0) * 1000 : this.#judged
     const change = endOf(alert, now)
     this.#tell(rule, { change, cause, at: now })
     this.#judged = Math.max(this.#judged, change.atMicros + 1)
@@ -121,29 +121,35 @@ export class ReferenceDevice {
   }
 
   get #quiet(): number {
-    const { elapsed, mark } = this.#world
+    const mark = markOf(this.#world)
     const behind = this.#late + SETTLE
-    if (this.#watermark !== NONE) return this.#watermark + (elapsed - this.#markedAt) * 1000 - behind
-    return mark === undefined ? NONE : mark * 1000 - behind
+    if (mark === undefined) return this.#watermark - behind
+    return (this.#watermark === NONE ? mark * 1000 : this.#watermark + (mark - this.#storedAt) * 1000) - behind
+  }
+
+  /** Whether its clock goes by readings. */
+  get #hasReadings(): boolean {
+    return this.#released !== NONE || this.#waiting.length > 0
   }
 
   /** Lets time reach the device's clock, then moves that clock. */
-  #advance(micros: number): void {
+  #advance(micros: number, storedMs: number): void {
     if (this.#watermark === NONE) {
       this.#judged = NONE
       for (const alert of this.#alerts.values()) alert.judgedAt = NONE
     } else this.pass()
     if (micros <= this.#watermark) return
     this.#watermark = micros
-    this.#markedAt = this.#world.elapsed
+    this.#storedAt = storing(this.#world, storedMs)
   }
 
-  /** Takes a reading; what was used last because of it. */
-  #offer(reading: Reading): Used | undefined {
+  /** Takes a reading; what was used last because of it. The first one restarts the clock. */
+  #offer(reading: Reading, storedMs: number): Used | undefined {
     const key = `${reading.micros} ${reading.digest}`
     if (reading.micros < this.#released || this.#keys.has(key)) return undefined
     this.#keys.add(key)
-    this.#advance(reading.micros)
+    if (!this.#hasReadings) this.#watermark = NONE
+    this.#advance(reading.micros, storedMs)
     this.#waiting.push(reading)
     this.#waiting.sort((a, b) => a.micros - b.micros || a.digest - b.digest)
     return this.#release(this.#late === 0 ? reading.micros : this.#watermark - this.#late)
@@ -156,26 +162,37 @@ export class ReferenceDevice {
       if (!reading || reading.micros > limit) return last
       this.#waiting.shift()
       this.#released = reading.micros
-      last = this.#use({ at: Math.max(reading.micros, this.#judged), values: reading.values })
+      const at = Math.max(reading.micros, this.#judged)
+      last = this.#use({ at, own: at, values: reading.values })
     }
   }
 
-  /** Takes an event, at the time that the device has reached; it tells the time where there are no readings. */
-  #count({ type, micros }: EventRow): Used | undefined {
+  /** Takes an event: it counts at its own time and is judged at the device's, which it tells where there are no readings. */
+  #count({ type, micros }: EventRow, storedMs: number): Used | undefined {
     const { rules } = this.#world
     if (!rules.some(({ needs }) => needs.some((need) => 'type' in need && need.type === type))) return undefined
-    const hasReadings = this.#released !== NONE || this.#waiting.length > 0
-    this.#advance(hasReadings ? NONE : micros)
-    const at = hasReadings ? this.#judged : Math.max(this.#judged, micros)
-    return micros < at - this.#late - SLACK ? undefined : this.#use({ at, values: {}, type })
+    const isClock = !this.#hasReadings
+    this.#advance(isClock ? micros : NONE, storedMs)
+    const now = this.#watermark + (storing(this.#world, storedMs) - this.#storedAt) * 1000
+    const own = micros > now + SLACK ? now : micros
+    return this.#use({ at: isClock ? Math.max(this.#judged, micros) : this.#judged, own, values: {}, type })
   }
 
   #use(used: Used): Used {
     this.#settle(used.at - SETTLE)
     this.#judged = used.at
     this.#used.push(used)
-    for (const rule of this.#world.rules) if (this.#isWoken(rule, used)) this.#judge(rule, used.at, true)
+    const isReading = used.type === undefined || this.#isCounted(used)
+    for (const rule of this.#world.rules) if (this.#isWoken(rule, used)) this.#judge(rule, used.at, isReading)
     return used
+  }
+
+  /** Whether an event is late for no need of a rule that watches the device. */
+  #isCounted(event: Used): boolean {
+    const watching = this.#world.rules.filter(({ uid }) => this.#alerts.has(uid))
+    return watching.some(({ needs }) =>
+      needs.some((need) => concerns(need, event) && isCounted(need, event, this.#history(need))),
+    )
   }
 
   #isWoken({ needs }: Rule, used: Used): boolean {

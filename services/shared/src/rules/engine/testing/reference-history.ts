@@ -5,9 +5,10 @@ import type { Detector } from '../ports.ts'
 const MINUTE = 60_000_000
 const QUIET_MINUTES = 60
 
-/** A reading, or an event of a type, that was used: when, in the device's time. */
+/** A reading, or an event of a type, that was used: when, in the device's time, and the time that it counts at, its own. */
 export type Used = {
   readonly at: number
+  readonly own: number
   readonly values: Readonly<Record<string, Value>>
   readonly type?: string
 }
@@ -40,7 +41,7 @@ const startOf = (bucket: bigint, windowMs: number): number => {
 const fold = (fn: string, values: readonly Timed[]): number | undefined => {
   const numbers = values.map(({ value }) => value)
   const sum = numbers.reduce((a, b) => a + b, 0)
-  if (fn === 'count' || fn === 'eventCount') return numbers.length
+  if (fn === 'count') return numbers.length
   const [first, last] = [values[0], values.at(-1)]
   if (!first || !last) return undefined
   const mean = sum / numbers.length
@@ -66,7 +67,7 @@ const scoreOf = (detector: Detector, readings: readonly Timed[]): number | undef
 }
 
 /** Events per minute: of each minute that ended by `at` and has an event in it or in the hour before it. */
-const perMinute = (events: readonly Timed[], at: number): readonly Timed[] => {
+const perMinute = (events: readonly Used[], at: number): readonly Timed[] => {
   const minutes = events.map((event) => Math.floor(event.at / MINUTE))
   const counted = new Set(minutes.flatMap((first) => Array.from({ length: QUIET_MINUTES }, (_, i) => first + i)))
   return [...counted]
@@ -74,6 +75,23 @@ const perMinute = (events: readonly Timed[], at: number): readonly Timed[] => {
     .sort((a, b) => a - b)
     .map((minute) => ({ at: minute * MINUTE, value: minutes.filter((other) => other === minute).length }))
 }
+
+const later = (a: bigint, b: bigint): bigint => {
+  if (a > b) return a
+  return b
+}
+
+/** The last bucket of a window of events: it ends at the device's time or at the newest event. */
+const newestBucket = (windowMs: number, events: readonly Used[], at: number): bigint =>
+  events.map(({ own }) => bucketOf(own, windowMs)).reduce(later, bucketOf(at, windowMs))
+
+const isOfMinute = ({ at, own }: Used): boolean => Math.floor(own / MINUTE) >= Math.floor(at / MINUTE) - 1
+
+/** Whether an event is not late for a need, whose history has it already. */
+export const isCounted = (need: Need, event: Used, history: readonly Used[]): boolean =>
+  need.fn === 'eventCount'
+    ? bucketOf(event.own, need.windowMs) >= newestBucket(need.windowMs, history, event.at) - 59n
+    : isOfMinute(event)
 
 /** What a need answers at a time from its history. */
 export const answer = (need: Need, history: readonly Used[], at: number, detector: Detector): Value | undefined => {
@@ -83,7 +101,12 @@ export const answer = (need: Need, history: readonly Used[], at: number, detecto
     value: 'measurement' in need ? Number(used.values[need.measurement]) : 1,
   }))
   if (need.fn === 'anomaly') return scoreOf(detector, all)
-  if (need.fn === 'eventAnomaly') return scoreOf(detector, perMinute(all, at))
+  if (need.fn === 'eventAnomaly') return scoreOf(detector, perMinute(history.filter(isOfMinute), at))
+  if (need.fn === 'eventCount') {
+    const { windowMs } = need
+    const first = newestBucket(windowMs, history, at) - 59n
+    return history.filter(({ own }) => bucketOf(own, windowMs) >= first).length
+  }
   if (!('windowMs' in need)) throw new Error(`${need.fn} is not answered from a history`)
   const oldest = bucketOf(at, need.windowMs) - 59n
   const within = all.filter((one) => bucketOf(one.at, need.windowMs) >= oldest)
@@ -93,11 +116,13 @@ export const answer = (need: Need, history: readonly Used[], at: number, detecto
 /** When time alone changes the answer: a reading leaves the window, or a minute of events is over. */
 export const changesOf = (need: Need, history: readonly Used[]): readonly number[] => {
   if (need.fn === 'eventAnomaly') {
-    const last = history.at(-1)
+    const last = history.filter(isOfMinute).at(-1)
     const minute = last ? Math.floor(last.at / MINUTE) : 0
     return last ? Array.from({ length: QUIET_MINUTES }, (_, i) => (minute + 1 + i) * MINUTE) : []
   }
   if (!('windowMs' in need) || need.fn === 'absent') return []
   const { windowMs } = need
-  return history.map(({ at }) => startOf(bucketOf(at, windowMs) + 60n, windowMs))
+  const buckets = history.map(({ own }) => bucketOf(own, windowMs))
+  const newest = buckets.reduce(later, 0n)
+  return buckets.filter((bucket) => bucket > newest - 60n).map((bucket) => startOf(bucket + 60n, windowMs))
 }

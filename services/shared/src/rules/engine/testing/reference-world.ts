@@ -9,6 +9,8 @@ import { isNumber, type Leaf, leavesOf, type Tree } from './builders.ts'
 /** What a percentile may be wrong by, and a little for rounding. */
 const SKETCH_ERROR = 0.0101
 
+const OUTAGE_MS = 30_000
+
 /** A transition; `value` is within 1 % where `isRough`. */
 export type Found = {
   readonly ruleUid: string
@@ -35,14 +37,34 @@ export type World = {
   readonly fleet: FleetDocument
   readonly detector: Detector
   readonly found: Found[]
+  /** All marks, ms. */
+  readonly marks: number[]
   rules: readonly Rule[]
-  /** The mark in force, ms; how much it has moved in all, without our outages, and without the last step. */
-  mark: number | undefined
-  elapsed: number
+  /** Where the count of silence stands at the last mark, ms, and where it stood at the one before it. */
   silence: number
   silenceBefore: number
   /** Whether a percentile was ever so near to its threshold that the error of a sketch decides. */
   isDoubtful: boolean
+}
+
+/** The mark in force, ms. */
+export const markOf = ({ marks }: World): number | undefined => marks.at(-1)
+
+/** The time of the stream, ms, for a row that was stored then and is read now. */
+export const storing = (world: World, storedMs: number): number => Math.max(storedMs, markOf(world) ?? storedMs)
+
+/** The same for who is heard by it: not far ahead of the mark, whatever the stream's clock says. */
+export const hearing = (world: World, storedMs: number): number =>
+  Math.min(storing(world, storedMs), (markOf(world) ?? storedMs) + OUTAGE_MS)
+
+/** Time of marks, up to `ms`, that is no outage; what is behind the last mark counts. */
+export const silenceAt = ({ marks }: World, ms: number): number => {
+  const parts = marks.map((from, i) => {
+    const to = marks[i + 1]
+    if (to === undefined) return Math.max(0, ms - from)
+    return to - from > OUTAGE_MS ? 0 : Math.max(0, Math.min(ms, to) - from)
+  })
+  return parts.reduce((a, b) => a + b, 0)
 }
 
 export const ruleOf = (document: RuleDocument): Rule => {

@@ -9,9 +9,7 @@ import type { FleetDocument } from '../../../pipeline/fleet-document.ts'
 import type { Detector, Labels } from '../ports.ts'
 import type { EventRow, Reading } from './builders.ts'
 import { ReferenceDevice } from './reference-device.ts'
-import { type Found, ruleOf, type World } from './reference-world.ts'
-
-const OUTAGE_MS = 30_000
+import { type Found, markOf, ruleOf, silenceAt, type World } from './reference-world.ts'
 
 /** What happens to a shard. */
 export type Step =
@@ -29,8 +27,7 @@ export class Reference {
   #devices: readonly ReferenceDevice[] = []
 
   constructor(fleet: FleetDocument, detector: Detector) {
-    const clock = { mark: undefined, elapsed: 0, silence: 0, silenceBefore: 0 }
-    this.#world = { fleet, detector, found: [], rules: [], ...clock, isDoubtful: false }
+    this.#world = { fleet, detector, found: [], marks: [], rules: [], silence: 0, silenceBefore: 0, isDoubtful: false }
   }
 
   get found(): readonly Found[] {
@@ -62,12 +59,10 @@ export class Reference {
 
   #mark(ms: number): void {
     const world = this.#world
-    if (ms <= (world.mark ?? -1)) return
-    const gap = ms - (world.mark ?? ms)
-    world.mark = ms
-    world.elapsed += gap
+    if (ms <= (markOf(world) ?? -1)) return
+    world.marks.push(ms)
     world.silenceBefore = world.silence
-    world.silence += gap <= OUTAGE_MS ? gap : 0
+    world.silence = silenceAt(world, ms)
     for (const device of this.#devices) device.mark()
   }
 

@@ -43,6 +43,8 @@ const happening = fc.record({
     { weight: 2, arbitrary: fc.record({ remove: fc.nat() }) },
   ),
   hasMark: fc.boolean(),
+  /** How far a mark is behind the time at which its message is stored. */
+  behindMs: fc.constantFrom(0, 1500, 3000, 4500),
 })
 export type Happening = typeof happening extends fc.Arbitrary<infer T> ? T : never
 export const happenings = fc.array(happening, { minLength: 5, maxLength: 70, size: 'max' })
@@ -82,10 +84,11 @@ export class Teller {
     for (const index of rules.keys()) this.steps.push(this.#rule(index))
   }
 
-  add({ passMs, what, hasMark }: Happening): void {
+  add({ passMs, what, hasMark, behindMs }: Happening): void {
     this.#now += passMs
-    const message = { storedMs: this.#now, ...(hasMark && { markMs: this.#now }) }
-    if ('mark' in what) this.steps.push({ readings: [], storedMs: this.#now, markMs: this.#now })
+    const markMs = this.#now - behindMs
+    const message = { storedMs: this.#now, ...(hasMark && { markMs }) }
+    if ('mark' in what) this.steps.push({ readings: [], storedMs: this.#now, markMs })
     else if ('readings' in what)
       this.steps.push({ ...message, readings: what.readings.map((one) => this.#reading(one)) })
     else if ('events' in what) this.steps.push({ ...message, events: what.events.map((one) => this.#event(one)) })
