@@ -23,6 +23,9 @@ export type Limits = { readonly forMicros: number; readonly forReadings: number;
 
 export type Conditions = { readonly when: Condition; readonly clear: Condition | undefined }
 
+/** An alert that fires by what was told of it: since when, and when that was told, µs. */
+export type Adopted = { readonly sinceMicros: number; readonly atMicros: number }
+
 /** A change of state. */
 export type Step = {
   readonly from: AlertState
@@ -41,8 +44,10 @@ const CLEARING = 2
 const CHANGED = 3
 /** Readings in a row that `when` held for. */
 const STREAK = 4
-/** 1 where a change waits for the next instant. */
+/** 1 where a change waits for the next instant, 2 where the alert was taken over and is held. */
 const WAITS = 5
+const NEXT_INSTANT = 1
+const HELD = 2
 const DUE = 6
 const BLANK = [STATE.unwatched, 0, Number.NaN, Number.NEGATIVE_INFINITY, 0, 0, Number.NEGATIVE_INFINITY, 0]
 
@@ -82,7 +87,9 @@ export class AlertStates {
   /** Judges a device at `now`; `isReading` when a reading of its own is why. */
   judge(device: number, now: number, isReading: boolean, { when, clear }: Conditions): Step | undefined {
     const holds = when(device)
-    if (this.#get(device, WAITS) !== 0) this.#set(device, WAITS, 0)
+    const waits = this.#get(device, WAITS)
+    if (waits === HELD) return undefined
+    if (waits !== 0) this.#set(device, WAITS, 0)
     const state = this.#get(device, WHAT)
     if (state === STATE.firing) {
       const clears = clear ? clear(device) === true && holds !== true : holds === false
@@ -90,6 +97,25 @@ export class AlertStates {
     }
     if (holds === true) return this.#judgeHolding(device, now, isReading)
     return state === STATE.pending ? this.#change(device, STATE.inactive, now) : undefined
+  }
+
+  /** Takes over an alert that fires by what was told of it, and holds it: it is not judged until it is released. */
+  adopt(device: number, { sinceMicros, atMicros }: Adopted): void {
+    this.#enter(device, STATE.firing)
+    this.#set(device, SINCE, sinceMicros)
+    this.#set(device, CHANGED, atMicros)
+    this.#set(device, CLEARING, Number.NaN)
+    this.#set(device, WAITS, HELD)
+  }
+
+  /** Ends the hold on an alert; `isDue`: it is judged as soon as its device's time moves on, should no reading come. */
+  release(device: number, isDue: boolean): void {
+    this.#set(device, WAITS, isDue ? NEXT_INSTANT : 0)
+    this.#set(device, DUE, Number.NEGATIVE_INFINITY)
+  }
+
+  isHeld(device: number): boolean {
+    return this.#records.has(device) && this.#get(device, WAITS) === HELD
   }
 
   /** The first time, not before `from`, at which time alone changes the state; infinite for never. */
@@ -148,7 +174,8 @@ export class AlertStates {
   }
 
   #deadline(device: number): number {
-    if (this.#get(device, WAITS) !== 0) return this.#get(device, CHANGED) + 1
+    const waits = this.#get(device, WAITS)
+    if (waits !== 0) return waits === HELD ? NEVER : this.#get(device, CHANGED) + 1
     const state = this.of(device)
     if (state === STATE.pending && this.#isLong(device)) return this.#get(device, SINCE) + this.limits.forMicros
     const clearing = this.#get(device, CLEARING)
@@ -179,7 +206,7 @@ export class AlertStates {
   #change(device: number, to: number, now: number): Step | undefined {
     const changed = this.#get(device, CHANGED)
     if (changed === now) {
-      this.#set(device, WAITS, 1)
+      this.#set(device, WAITS, NEXT_INSTANT)
       return undefined
     }
     const atMicros = Math.max(now, changed + 1)

@@ -2,6 +2,7 @@
 
 import type { RuleDocument } from '../../alerts/rule-document.ts'
 import type { AlertCause } from '../../alerts/transition.ts'
+import type { Adopted } from './alert-states.ts'
 import { emit } from './emit.ts'
 import { judge, quietTime, seek } from './judge.ts'
 import type { Labels } from './ports.ts'
@@ -95,6 +96,32 @@ export const setRule = (shard: Shard, document: RuleDocument): string | undefine
   const former = shard.rules.find((rule) => rule.document.uid === document.uid)
   install(shard, placeRule(shard, document, compiled.ok, former), former)
   return undefined
+}
+
+/** Lets an alert of an earlier life go on; false where there is no such rule or it does not watch the device. */
+export const adopt = (shard: Shard, { uid, id }: { uid: string; id: string }, alert: Adopted): boolean => {
+  const rule = shard.rules.find(({ document }) => document.uid === uid)
+  const device = shard.devices.table.findId(id)
+  if (!rule || device < 0 || !rule.watches(device)) return false
+  rule.states.adopt(device, alert)
+  return true
+}
+
+/**
+ * Judges what was adopted from now on. Silence that was not heard long enough says nothing yet: a rule about it is judged at the next row,
+ * or when the silence has become long. Gives how many alerts were released.
+ */
+export const releaseAdopted = (shard: Shard): number => {
+  let released = 0
+  const { rules, devices, wheel, clock } = shard
+  for (const { states, bound } of rules)
+    for (const device of devices.table.all()) {
+      if (!states.isHeld(device)) continue
+      states.release(device, bound.silences.length === 0 || devices.seenMs.get(device) > 0)
+      wheel.lower(device, clock.elapsed)
+      released++
+    }
+  return released
 }
 
 export const removeRule = (shard: Shard, uid: string, cause: AlertCause): void => {
