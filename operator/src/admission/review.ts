@@ -7,9 +7,9 @@ import { z } from 'zod'
 import { faultText } from '../alert-rule/check.ts'
 import { judgeFleet, judgeRule, type Known, type Verdict } from './verdict.ts'
 
-/** The API server has judged the objects by their schema, and filled in what they leave out. */
-const object = z.looseObject({
-  metadata: z.looseObject({ deletionTimestamp: z.string().optional() }),
+/** The API server has judged the objects by their schema, and filled in what they leave out. Nothing else of them is held. */
+const object = z.object({
+  metadata: z.object({ deletionTimestamp: z.string().optional() }),
   spec: z.unknown(),
 })
 
