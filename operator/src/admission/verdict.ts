@@ -4,6 +4,8 @@ import type { DeviceFleetSpec } from '@fleetloom/crds/device-fleet'
 import { label, type Ref } from '@fleetloom/crds/names'
 import { claimsOf } from '@fleetloom/crds/topics'
 import { type CheckedFleet, faultText, type RuleCheck, type RuleFault } from '../alert-rule/check.ts'
+import { fleetOf } from '../alert-rule/facts.ts'
+import { fullText, isFull } from '../alert-rule/room.ts'
 import { type Conflict, ownTopicFaults, topicFaults } from '../alert-rule/topics.ts'
 import type { Resource } from '../source/source.ts'
 
@@ -25,10 +27,22 @@ export type Known = {
   readonly conflict: Conflict
 }
 
-export const judgeRule = async (known: Known, rule: Ref, spec: AlertRuleSpec): Promise<Verdict> => {
-  const fleet = await known.fleet({ namespace: rule.namespace, name: spec.fleet })
+/** A rule that is new to its fleet. */
+const roomFaults = async (known: Known, rule: Ref, fleet: Ref): Promise<readonly RuleFault[]> => {
+  const others = (await known.rules(fleet)).filter(({ metadata }) => metadata.name !== rule.name)
+  return isFull(others.length) ? [{ field: 'spec.fleet', message: fullText(fleet) }] : []
+}
+
+export const judgeRule = async (
+  known: Known,
+  rule: Ref,
+  { before, after: spec }: { readonly before: AlertRuleSpec | undefined; readonly after: AlertRuleSpec },
+): Promise<Verdict> => {
+  const ref = fleetOf({ metadata: rule, spec })
+  const fleet = await known.fleet(ref)
+  const full = before?.fleet === spec.fleet ? [] : await roomFaults(known, rule, ref)
   const taken = topicFaults({ metadata: rule, spec }, { fleet, conflict: known.conflict })
-  return { faults: [...taken, ...known.check(spec, fleet)], warnings: [] }
+  return { faults: [...full, ...taken, ...known.check(spec, fleet)], warnings: [] }
 }
 
 const MAX_WARNINGS = 8

@@ -14,6 +14,10 @@ const ofRule = (shards: Shards, uid: string): readonly (RuleReport | undefined)[
 export const shardsBehind = (shards: Shards, { uid, generation }: Pick<RuleReport, 'uid' | 'generation'>): number[] =>
   ofRule(shards, uid).flatMap((rule, shard) => (rule && rule.generation >= generation ? [] : [shard]))
 
+/** Whether any shard speaks of the rule. */
+export const isReported = (shards: Shards, uid: string): boolean =>
+  ofRule(shards, uid).some((rule) => rule !== undefined)
+
 /** Why the rule can't be judged, as the first shard that can't says it. */
 export const faultOf = (shards: Shards, uid: string): string | undefined =>
   ofRule(shards, uid).find((rule) => rule?.fault !== undefined)?.fault

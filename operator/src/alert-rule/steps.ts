@@ -1,7 +1,7 @@
 /**
  * The steps that make a rule so:
  *
- * 1. Accepted: its topics are granted and no fleet's, its expressions can be judged for its fleet, and there is that fleet.
+ * 1. Accepted: its topics are granted and no fleet's, its expressions can be judged for its fleet, and there is that fleet, with room for it.
  * 2. BrokerReady: the alerter may publish on its topics.
  * 3. PipelineReady: its document, with the secrets of its receivers sealed, is out, and every shard of the alerter judges it.
  * 4. Accepted again: receivers whose secret can't be read are told, after the rule is in force without them.
@@ -24,6 +24,7 @@ import { faultText } from './check.ts'
 import { fleetOf, type RuleDeps, type RuleFacts, type RuleWork, shardsOf } from './facts.ts'
 import { receiversOf } from './receivers.ts'
 import { faultOf, type Shards, shardsBehind } from './reports.ts'
+import { fullText, hasNoRoom } from './room.ts'
 import { topicFaults } from './topics.ts'
 
 export type RuleStep = Step<AlertRuleSpec, RuleFacts>
@@ -35,10 +36,18 @@ const FIRST_RETRY_MS = 2_000
 const topicsOf = ({ notify }: Pick<AlertRuleSpec, 'notify'>): readonly string[] =>
   notify.flatMap(({ mqtt }) => (mqtt ? [mqtt.topic] : []))
 
-const accepted = ({ grants, check, conflict }: RuleDeps): RuleStep => ({
+const checkRoom = (deps: RuleDeps, { resource }: RuleWork, facts: RuleFacts): void => {
+  const fleet = fleetOf(resource)
+  const state = { published: deps.documents.all(), shards: shardsOf(deps, facts) }
+  if (hasNoRoom(resource.metadata, fleet, state)) throw new Stalling('TooManyRules', fullText(fleet))
+}
+
+const accepted = (deps: RuleDeps): RuleStep => ({
   condition: 'Accepted',
   after: [],
-  run: async ({ resource }, { fleet }) => {
+  run: async (work, facts) => {
+    const { grants, check, conflict } = deps
+    const [{ resource }, { fleet }] = [work, facts]
     const { metadata, spec } = resource
     const foreign = topicsOf(spec).find((topic) => !isGranted(topic, metadata.namespace, grants))
     if (foreign !== undefined) throw new Stalling('TopicNotGranted', notGranted(foreign, metadata))
@@ -48,6 +57,7 @@ const accepted = ({ grants, check, conflict }: RuleDeps): RuleStep => ({
     if (faults.length > 0) throw new Stalling('InvalidExpression', faultText(faults))
     if (!fleet)
       throw new Stalling('FleetNotFound', `there is no fleet ${label(fleetOf(resource))} yet; the rule waits for it`)
+    checkRoom(deps, work, facts)
     return undefined
   },
 })
