@@ -145,5 +145,6 @@ export const resourceDeps = async (context: Context, servers: Servers, look: Loo
   const { applied, claims } = known
   const alerter = new AlerterAccount({ ...own, names, documents: rules })
   const conflict = (fleet: Ref, filters: readonly string[]) => claims.conflictOf(fleet, filters)?.message
-  return { fleets, rules: { names, grants, source, secrets, keys, documents: rules, applied, alerter, conflict } }
+  const { now } = fleets
+  return { fleets, rules: { names, grants, source, secrets, keys, documents: rules, applied, alerter, conflict, now } }
 }

@@ -26,6 +26,8 @@ export type RuleDeps = {
   readonly secrets: SecretReader
   readonly check: RuleCheck
   readonly conflict: Conflict
+  /** ms since the epoch. */
+  readonly now: () => number
 }
 
 export type RuleFacts = {

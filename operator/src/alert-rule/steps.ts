@@ -22,6 +22,7 @@ import type { Metadata } from '../source/source.ts'
 import { differenceOf, ownDocument } from '../targets/pipeline/documents.ts'
 import { faultText } from './check.ts'
 import { fleetOf, type RuleDeps, type RuleFacts, type RuleWork, shardsOf } from './facts.ts'
+import { Patience } from './patience.ts'
 import { receiversOf } from './receivers.ts'
 import { faultOf, type Shards, shardsBehind } from './reports.ts'
 import { fullText, hasNoRoom } from './room.ts'
@@ -101,30 +102,36 @@ const publish = async (deps: RuleDeps, work: RuleWork, facts: RuleFacts): Promis
 
 const SUSPENDED = 'spec.suspend is true: the rule is not judged, and its alerts resolve'
 
+type Waited = { readonly patience: Patience; readonly isNew: boolean }
+
 /** @throws Waiting until every shard judges the rule, Stalling where one can't. */
-const judged = (shards: Shards, { uid, generation }: Metadata, isNew: boolean): undefined => {
-  const behind = shardsBehind(shards, { uid, generation })
-  if (behind.length > 0)
-    throw new Waiting(
-      'WaitingForAlerter',
-      `the alerter does not judge generation ${generation} yet (shard ${behind.join(', ')}); is the alerter running?`,
-      isNew ? FIRST_RETRY_MS : ALERTER_RETRY_MS,
-      isNew,
-    )
+const judged = (shards: Shards, rule: Metadata, { patience, isNew }: Waited): undefined => {
+  const { uid, generation } = rule
+  const behind = shardsBehind(shards, rule)
+  if (behind.length > 0) {
+    const told = patience.waits(rule)
+    const words = `the alerter does not judge generation ${generation} yet (shard ${behind.join(', ')}); is the alerter running?`
+    const retryMs = told === 'all' ? ALERTER_RETRY_MS : FIRST_RETRY_MS
+    throw new Waiting('WaitingForAlerter', words, retryMs, isNew ? 'nothing' : told)
+  }
+  patience.ends(rule)
   const fault = faultOf(shards, uid)
   if (fault !== undefined) throw new Stalling('Failed', `the alerter can't judge it: ${fault}`)
 }
 
-const pipeline = (deps: RuleDeps): RuleStep => ({
-  condition: 'PipelineReady',
-  after: ['Accepted'],
-  run: async (work, facts) => {
-    const { metadata, spec } = work.resource
-    const isNew = await publish(deps, work, facts)
-    if (spec.suspend) throw new Stalling('Suspended', SUSPENDED)
-    return judged(shardsOf(deps, facts), metadata, isNew)
-  },
-})
+const pipeline = (deps: RuleDeps): RuleStep => {
+  const patience = new Patience(deps.now)
+  return {
+    condition: 'PipelineReady',
+    after: ['Accepted'],
+    run: async (work, facts) => {
+      const { metadata, spec } = work.resource
+      const isNew = await publish(deps, work, facts)
+      if (spec.suspend) throw new Stalling('Suspended', SUSPENDED)
+      return judged(shardsOf(deps, facts), metadata, { patience, isNew })
+    },
+  }
+}
 
 const readable = (): RuleStep => ({
   condition: 'Accepted',
