@@ -165,10 +165,14 @@ test('a rule that is deleted leaves nothing, and one with a fleet that is gone w
   assert.equal(await ruleDocument(nats, RULE), undefined)
   await kube.kubernetes.apply(rule({ notify: [] }))
   await kube.untilRuleSays(RULE, /^Accepted=True/)
+  await judge({ firing: 2, pending: 1 })
+  await until(async () => (await kube.kubernetes.rule(RULE)).status?.firing === 2, { what: 'two to fire' })
   await kubectl('delete', 'df', FLEET.name, '-n', FLEET.namespace, '--timeout=60s')
   await kube.untilRuleSays(
     RULE,
     /^Accepted=False FleetNotFound: there is no fleet coldchain\/reefers yet; the rule waits for it/,
   )
+  const { firing, pending } = (await kube.kubernetes.rule(RULE)).status ?? {}
+  assert.deepEqual({ firing, pending }, { firing: 0, pending: 0 })
   await kubectl('delete', 'ar', RULE.name, '-n', RULE.namespace, '--timeout=60s')
 })

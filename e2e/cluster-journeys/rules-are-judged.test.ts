@@ -228,7 +228,7 @@ test('a second replica, which does not lead, judges as well, with a certificate 
     kind: 'AdmissionReview',
     request: {
       ...{ uid: 'u', kind: { kind: 'AlertRule' }, name: 'bad', namespace: 'coldchain' },
-      object: { metadata: {}, spec: { fleet: FLEET.name, when: WHEN, labels: {}, annotations: {} } },
+      object: { metadata: {}, spec: { fleet: FLEET.name, when: WHEN, notify: [], labels: {}, annotations: {} } },
     },
   }
   const ask = async (): Promise<{ response: { allowed: boolean; uid: string; status: { message: string } } }> => {

@@ -7,12 +7,13 @@ import type { RuleDocument } from '@fleetloom/shared/alerts/rule-document'
 import type { SealKeys } from '@fleetloom/shared/alerts/seal'
 import type { Work } from '../loop/kind.ts'
 import type { SecretReader } from '../source/secrets.ts'
-import type { Resource, Source } from '../source/source.ts'
+import type { Metadata, Resource, Source } from '../source/source.ts'
 import type { AlerterAccount } from '../targets/broker/alerter-account.ts'
 import type { AppliedIndex } from '../targets/pipeline/applied-index.ts'
 import type { Documents } from '../targets/pipeline/documents.ts'
 import type { RuleCheck } from './check.ts'
 import type { Shards } from './reports.ts'
+import type { Conflict } from './topics.ts'
 
 export type RuleDeps = {
   readonly names: Names
@@ -24,6 +25,9 @@ export type RuleDeps = {
   readonly keys: SealKeys
   readonly secrets: SecretReader
   readonly check: RuleCheck
+  readonly conflict: Conflict
+  /** ms since the epoch. */
+  readonly now: () => number
 }
 
 export type RuleFacts = {
@@ -35,7 +39,14 @@ export type RuleFacts = {
 
 export type RuleWork = Work<AlertRuleSpec>
 
-export const fleetOf = ({ metadata, spec }: Pick<RuleWork['resource'], 'metadata' | 'spec'>): Ref => ({
+/** The fleet that a rule names. */
+export const fleetOf = ({
+  metadata,
+  spec,
+}: {
+  readonly metadata: Pick<Metadata, 'namespace'>
+  readonly spec: Pick<AlertRuleSpec, 'fleet'>
+}): Ref => ({
   namespace: metadata.namespace,
   name: spec.fleet,
 })

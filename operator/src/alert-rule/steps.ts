@@ -1,7 +1,7 @@
 /**
  * The steps that make a rule so:
  *
- * 1. Accepted: its topics are granted, its expressions can be judged for its fleet, and there is that fleet.
+ * 1. Accepted: its topics are granted and no fleet's, its expressions can be judged for its fleet, and there is that fleet, with room for it.
  * 2. BrokerReady: the alerter may publish on its topics.
  * 3. PipelineReady: its document, with the secrets of its receivers sealed, is out, and every shard of the alerter judges it.
  * 4. Accepted again: receivers whose secret can't be read are told, after the rule is in force without them.
@@ -22,8 +22,11 @@ import type { Metadata } from '../source/source.ts'
 import { differenceOf, ownDocument } from '../targets/pipeline/documents.ts'
 import { faultText } from './check.ts'
 import { fleetOf, type RuleDeps, type RuleFacts, type RuleWork, shardsOf } from './facts.ts'
+import { Patience } from './patience.ts'
 import { receiversOf } from './receivers.ts'
 import { faultOf, type Shards, shardsBehind } from './reports.ts'
+import { fullText, hasNoRoom } from './room.ts'
+import { topicFaults } from './topics.ts'
 
 export type RuleStep = Step<AlertRuleSpec, RuleFacts>
 
@@ -34,17 +37,28 @@ const FIRST_RETRY_MS = 2_000
 const topicsOf = ({ notify }: Pick<AlertRuleSpec, 'notify'>): readonly string[] =>
   notify.flatMap(({ mqtt }) => (mqtt ? [mqtt.topic] : []))
 
-const accepted = ({ grants, check }: RuleDeps): RuleStep => ({
+const checkRoom = (deps: RuleDeps, { resource }: RuleWork, facts: RuleFacts): void => {
+  const fleet = fleetOf(resource)
+  const state = { published: deps.documents.all(), shards: shardsOf(deps, facts) }
+  if (hasNoRoom(resource.metadata, fleet, state)) throw new Stalling('TooManyRules', fullText(fleet))
+}
+
+const accepted = (deps: RuleDeps): RuleStep => ({
   condition: 'Accepted',
   after: [],
-  run: async ({ resource }, { fleet }) => {
+  run: async (work, facts) => {
+    const { grants, check, conflict } = deps
+    const [{ resource }, { fleet }] = [work, facts]
     const { metadata, spec } = resource
     const foreign = topicsOf(spec).find((topic) => !isGranted(topic, metadata.namespace, grants))
     if (foreign !== undefined) throw new Stalling('TopicNotGranted', notGranted(foreign, metadata))
+    const taken = topicFaults(resource, { fleet: fleet?.spec, conflict })
+    if (taken.length > 0) throw new Stalling('TopicConflict', faultText(taken))
     const faults = check(spec, fleet?.spec)
     if (faults.length > 0) throw new Stalling('InvalidExpression', faultText(faults))
     if (!fleet)
       throw new Stalling('FleetNotFound', `there is no fleet ${label(fleetOf(resource))} yet; the rule waits for it`)
+    checkRoom(deps, work, facts)
     return undefined
   },
 })
@@ -88,30 +102,36 @@ const publish = async (deps: RuleDeps, work: RuleWork, facts: RuleFacts): Promis
 
 const SUSPENDED = 'spec.suspend is true: the rule is not judged, and its alerts resolve'
 
+type Waited = { readonly patience: Patience; readonly isNew: boolean }
+
 /** @throws Waiting until every shard judges the rule, Stalling where one can't. */
-const judged = (shards: Shards, { uid, generation }: Metadata, isNew: boolean): undefined => {
-  const behind = shardsBehind(shards, { uid, generation })
-  if (behind.length > 0)
-    throw new Waiting(
-      'WaitingForAlerter',
-      `the alerter does not judge generation ${generation} yet (shard ${behind.join(', ')}); is the alerter running?`,
-      isNew ? FIRST_RETRY_MS : ALERTER_RETRY_MS,
-      isNew,
-    )
+const judged = (shards: Shards, rule: Metadata, { patience, isNew }: Waited): undefined => {
+  const { uid, generation } = rule
+  const behind = shardsBehind(shards, rule)
+  if (behind.length > 0) {
+    const told = patience.waits(rule)
+    const words = `the alerter does not judge generation ${generation} yet (shard ${behind.join(', ')}); is the alerter running?`
+    const retryMs = told === 'all' ? ALERTER_RETRY_MS : FIRST_RETRY_MS
+    throw new Waiting('WaitingForAlerter', words, retryMs, isNew ? 'nothing' : told)
+  }
+  patience.ends(rule)
   const fault = faultOf(shards, uid)
   if (fault !== undefined) throw new Stalling('Failed', `the alerter can't judge it: ${fault}`)
 }
 
-const pipeline = (deps: RuleDeps): RuleStep => ({
-  condition: 'PipelineReady',
-  after: ['Accepted'],
-  run: async (work, facts) => {
-    const { metadata, spec } = work.resource
-    const isNew = await publish(deps, work, facts)
-    if (spec.suspend) throw new Stalling('Suspended', SUSPENDED)
-    return judged(shardsOf(deps, facts), metadata, isNew)
-  },
-})
+const pipeline = (deps: RuleDeps): RuleStep => {
+  const patience = new Patience(deps.now)
+  return {
+    condition: 'PipelineReady',
+    after: ['Accepted'],
+    run: async (work, facts) => {
+      const { metadata, spec } = work.resource
+      const isNew = await publish(deps, work, facts)
+      if (spec.suspend) throw new Stalling('Suspended', SUSPENDED)
+      return judged(shardsOf(deps, facts), metadata, { patience, isNew })
+    },
+  }
+}
 
 const readable = (): RuleStep => ({
   condition: 'Accepted',

@@ -2,12 +2,13 @@
  * Taking events in. An event is counted at the time that its device has reached, because it may reach the stream before or behind the
  * readings of its time; one that is a minute older than that is late. Where there are no readings, events set the device's clock.
  */
+import { isPresenceEvent } from '../../events/event.ts'
 import { hash32 } from '../../pipeline/shard.ts'
 import type { Feed } from './history.ts'
 import { judgeHeard, mark, silentRules } from './intake.ts'
 import { call, judgeCalled, moveTo, seek } from './judge.ts'
 import { planLoosely } from './plan.ts'
-import { hear, isPresenceEvent } from './presence.ts'
+import { hear } from './presence.ts'
 import type { RecentKeys } from './recent-keys.ts'
 import type { Rows } from './rows.ts'
 import { lateMicros, type Shard } from './shard.ts'
