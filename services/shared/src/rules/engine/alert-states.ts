@@ -18,6 +18,7 @@ export const STATE = { unwatched: 0, inactive: 1, pending: 2, firing: 3 } as con
 
 const NAMES = ['inactive', 'inactive', 'pending', 'firing'] as const satisfies readonly AlertState[]
 const NEVER = Number.POSITIVE_INFINITY
+const HELD = Number.POSITIVE_INFINITY
 
 export type Limits = { readonly forMicros: number; readonly forReadings: number; readonly keepMicros: number }
 
@@ -39,15 +40,13 @@ export type Step = {
 const WHAT = 0
 /** When `when` began to hold, or when the alert began to fire. */
 const SINCE = 1
-/** While firing: since when the clear condition holds; NaN when it does not. */
+/** While firing: since when the clear condition holds; NaN when it does not, and HELD where that is not asked yet. */
 const CLEARING = 2
 const CHANGED = 3
 /** Readings in a row that `when` held for. */
 const STREAK = 4
-/** 1 where a change waits for the next instant, 2 where the alert was taken over and is held. */
+/** 1 where a change waits for the next instant. */
 const WAITS = 5
-const NEXT_INSTANT = 1
-const HELD = 2
 const DUE = 6
 const BLANK = [STATE.unwatched, 0, Number.NaN, Number.NEGATIVE_INFINITY, 0, 0, Number.NEGATIVE_INFINITY, 0]
 
@@ -87,9 +86,7 @@ export class AlertStates {
   /** Judges a device at `now`; `isReading` when a reading of its own is why. */
   judge(device: number, now: number, isReading: boolean, { when, clear }: Conditions): Step | undefined {
     const holds = when(device)
-    const waits = this.#get(device, WAITS)
-    if (waits === HELD) return undefined
-    if (waits !== 0) this.#set(device, WAITS, 0)
+    if (this.#get(device, WAITS) !== 0) this.#set(device, WAITS, 0)
     const state = this.#get(device, WHAT)
     if (state === STATE.firing) {
       const clears = clear ? clear(device) === true && holds !== true : holds === false
@@ -104,18 +101,17 @@ export class AlertStates {
     this.#enter(device, STATE.firing)
     this.#set(device, SINCE, sinceMicros)
     this.#set(device, CHANGED, atMicros)
-    this.#set(device, CLEARING, Number.NaN)
-    this.#set(device, WAITS, HELD)
+    this.#set(device, CLEARING, HELD)
   }
 
   /** Ends the hold on an alert; `isDue`: it is judged as soon as its device's time moves on, should no reading come. */
   release(device: number, isDue: boolean): void {
-    this.#set(device, WAITS, isDue ? NEXT_INSTANT : 0)
-    this.#set(device, DUE, Number.NEGATIVE_INFINITY)
+    this.#set(device, CLEARING, Number.NaN)
+    this.setDue(device, isDue ? this.#get(device, CHANGED) + 1 : Number.NEGATIVE_INFINITY)
   }
 
   isHeld(device: number): boolean {
-    return this.#records.has(device) && this.#get(device, WAITS) === HELD
+    return this.of(device) === STATE.firing && this.#get(device, CLEARING) === HELD
   }
 
   /** The first time, not before `from`, at which time alone changes the state; infinite for never. */
@@ -174,8 +170,7 @@ export class AlertStates {
   }
 
   #deadline(device: number): number {
-    const waits = this.#get(device, WAITS)
-    if (waits !== 0) return waits === HELD ? NEVER : this.#get(device, CHANGED) + 1
+    if (this.#get(device, WAITS) !== 0) return this.#get(device, CHANGED) + 1
     const state = this.of(device)
     if (state === STATE.pending && this.#isLong(device)) return this.#get(device, SINCE) + this.limits.forMicros
     const clearing = this.#get(device, CLEARING)
@@ -194,6 +189,7 @@ export class AlertStates {
   }
 
   #judgeFiring(device: number, now: number, clears: boolean): Step | undefined {
+    if (this.#get(device, CLEARING) === HELD) return undefined
     if (!clears) {
       this.#set(device, CLEARING, Number.NaN)
       return undefined
@@ -206,7 +202,7 @@ export class AlertStates {
   #change(device: number, to: number, now: number): Step | undefined {
     const changed = this.#get(device, CHANGED)
     if (changed === now) {
-      this.#set(device, WAITS, NEXT_INSTANT)
+      this.#set(device, WAITS, 1)
       return undefined
     }
     const atMicros = Math.max(now, changed + 1)
