@@ -5,6 +5,7 @@ import type { AlertCause } from '../../alerts/transition.ts'
 import type { Adopted } from './alert-states.ts'
 import { emit } from './emit.ts'
 import { judge, quietTime, seek } from './judge.ts'
+import type { Piece } from './pieces.ts'
 import type { Labels } from './ports.ts'
 import { type Compiled, compileRule, Rule } from './rule.ts'
 import { indexRules, type Shard } from './shard.ts'
@@ -30,9 +31,21 @@ const passed = ({ devices }: Shard, device: number, micros: number): void => {
   devices.judged.set(device, Math.max(devices.judged.get(device), micros + 1))
 }
 
-/** Takes a device from a rule. */
-export const drop = (shard: Shard, rule: Rule, device: number, cause: AlertCause): void => {
-  if (!rule.watches(device)) return
+/** The other rules that use a piece of history, by the piece. */
+type Users = ReadonlyMap<Piece, readonly Rule[]>
+
+const usersOf = ({ rules }: Shard, rule: Rule): Users => {
+  const users = new Map<Piece, Rule[]>(rule.bound.pieces.map((piece) => [piece, []]))
+  for (const other of rules) if (other !== rule) for (const piece of other.bound.pieces) users.get(piece)?.push(other)
+  return users
+}
+
+const forgetUnused = (users: Users, device: number): void => {
+  for (const [piece, others] of users) if (!others.some((other) => other.watches(device))) piece.forget(device)
+}
+
+/** Takes a device from a rule that watches it; its history stays. */
+const leave = (shard: Shard, rule: Rule, device: number, cause: AlertCause): void => {
   shard.stamp++
   seek(shard, device, timeOf(shard, device))
   const step = rule.states.drop(device, shard.moment.micros)
@@ -40,23 +53,30 @@ export const drop = (shard: Shard, rule: Rule, device: number, cause: AlertCause
     emit(shard, rule, device, { step, cause })
     passed(shard, device, step.atMicros)
   }
-  for (const piece of rule.bound.pieces) {
-    const isUsed = shard.rules.some(
-      (other) => other !== rule && other.watches(device) && other.bound.pieces.includes(piece),
-    )
-    if (!isUsed) piece.forget(device)
-  }
+}
+
+/** Takes a device from a rule, with the history that no other needs of it. Whoever drops many devices finds out `users` once. */
+export const drop = (
+  shard: Shard,
+  rule: Rule,
+  device: number,
+  { cause, users }: { readonly cause: AlertCause; readonly users?: Users },
+): void => {
+  if (!rule.watches(device)) return
+  leave(shard, rule, device, cause)
+  forgetUnused(users ?? usersOf(shard, rule), device)
 }
 
 export const dropAll = (shard: Shard, rule: Rule, cause: AlertCause): void => {
-  for (const device of shard.devices.table.all()) drop(shard, rule, device, cause)
+  const users = usersOf(shard, rule)
+  for (const device of shard.devices.table.all()) drop(shard, rule, device, { cause, users })
 }
 
 /** Lets the rule watch the device exactly if its selector says so. */
-export const match = (shard: Shard, rule: Rule, device: number): void => {
+export const match = (shard: Shard, rule: Rule, device: number, users?: Users): void => {
   const isMatch = shard.ports.matches(rule.document.selector, shard.devices.labels[device] ?? {})
   if (!isMatch) {
-    drop(shard, rule, device, 'rule-changed')
+    drop(shard, rule, device, { cause: 'rule-changed', ...(users && { users }) })
     return
   }
   rule.states.watch(device)
@@ -82,9 +102,10 @@ const tidy = (shard: Shard): void => {
 /** Puts `rule` in the place of `former`. */
 const install = (shard: Shard, rule: Rule, former: Rule | undefined): void => {
   shard.rules = [...shard.rules.filter((other) => other !== former), rule]
+  const users = usersOf(shard, rule)
   for (const device of shard.devices.table.all()) {
     rule.states.renew(device)
-    match(shard, rule, device)
+    match(shard, rule, device, users)
   }
   tidy(shard)
   for (const device of shard.devices.table.all()) judgeNow(shard, rule, device)
@@ -156,10 +177,11 @@ export const setDevice = (shard: Shard, id: string, labels: Labels): void => {
 }
 
 export const removeDevice = (shard: Shard, id: string, cause: AlertCause): void => {
-  const { devices, rules, waiting, wheel } = shard
+  const { devices, history, rules, waiting, wheel } = shard
   const device = devices.table.findId(id)
   if (device < 0) return
-  for (const rule of rules) drop(shard, rule, device, cause)
+  for (const rule of rules) if (rule.watches(device)) leave(shard, rule, device, cause)
+  for (const piece of history.pieces.values()) piece.forget(device)
   shard.online -= devices.online.get(device)
   waiting.forget(device)
   wheel.set(device, Number.POSITIVE_INFINITY)
