@@ -71,10 +71,16 @@ test('a rule that would publish readings is refused by its topic', async () => {
   )
 })
 
+test('a rule that is too long is refused', async () => {
+  const spec = { ...good, annotations: { summary: 'x'.repeat(33_000) } }
+  const { status } = await responseTo(review('AlertRule', spec))
+  assert.match(status?.message ?? '', /^spec: is \d+ bytes long as JSON, and 32768 are the most/)
+})
+
 test('a rule beyond the last that its fleet may have is refused; those that are there can be changed', async () => {
   const rules = async () => Array.from({ length: 1000 }, (_, i) => aRule({}, { name: `r-${i}` }))
   const { status } = await responseTo(review('AlertRule', good), { rules })
-  assert.match(status?.message ?? '', /^spec\.fleet: fleet cold\/reefers has 1000 rules, which is the most/)
+  assert.match(status?.message ?? '', /^spec\.fleet: fleet cold\/reefers has 200 rules, which is the most/)
   const changed = { oldObject: { metadata: {}, spec: { ...good, severity: 'info' } } }
   assert.deepEqual(await responseTo(review('AlertRule', good, changed), { rules }), FINE)
 })

@@ -6,6 +6,7 @@ import { claimsOf } from '@fleetloom/crds/topics'
 import { type CheckedFleet, faultText, type RuleCheck, type RuleFault } from '../alert-rule/check.ts'
 import { fleetOf } from '../alert-rule/facts.ts'
 import { fullText, isFull } from '../alert-rule/room.ts'
+import { sizeFaults } from '../alert-rule/size.ts'
 import { type Conflict, ownTopicFaults, topicFaults } from '../alert-rule/topics.ts'
 import type { Resource } from '../source/source.ts'
 
@@ -42,7 +43,7 @@ export const judgeRule = async (
   const fleet = await known.fleet(ref)
   const full = before?.fleet === spec.fleet ? [] : await roomFaults(known, rule, ref)
   const taken = topicFaults({ metadata: rule, spec }, { fleet, conflict: known.conflict })
-  return { faults: [...full, ...taken, ...known.check(spec, fleet)], warnings: [] }
+  return { faults: [...full, ...taken, ...sizeFaults(spec), ...known.check(spec, fleet)], warnings: [] }
 }
 
 const MAX_WARNINGS = 8

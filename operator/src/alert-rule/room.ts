@@ -1,15 +1,15 @@
-/** How many rules a fleet may have: as many as the alerter's report of it can speak of. Pure. */
+/** How many rules a fleet may have. Pure. */
 import { label, type Ref } from '@fleetloom/crds/names'
 import type { RuleDocument } from '@fleetloom/shared/alerts/rule-document'
-import { MAX_REPORTED_RULES } from '@fleetloom/shared/pipeline/applied-document'
+import { MAX_RULES_PER_FLEET } from '@fleetloom/shared/pipeline/applied-document'
 import { isReported, type Shards } from './reports.ts'
 
 /** Words for a rule that finds its fleet full. */
 export const fullText = (fleet: Ref): string =>
-  `fleet ${label(fleet)} has ${MAX_REPORTED_RULES} rules, which is the most; remove one, or put two into one with ||`
+  `fleet ${label(fleet)} has ${MAX_RULES_PER_FLEET} rules, which is the most; remove one, or put two into one with ||`
 
 /** Whether a fleet of so many other rules has no room for one more. */
-export const isFull = (others: number): boolean => others >= MAX_REPORTED_RULES
+export const isFull = (others: number): boolean => others >= MAX_RULES_PER_FLEET
 
 type Documents = readonly Pick<RuleDocument, 'namespace' | 'name' | 'fleet'>[]
 
