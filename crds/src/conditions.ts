@@ -58,6 +58,8 @@ export const REASONS = {
   FleetNotFound: 'The fleet that a rule names does not exist yet.',
   InvalidExpression: 'An expression of a rule can not be judged for its fleet; the message holds the position.',
   TooManyRules: 'The fleet has as many rules as it may have; this one is not judged.',
+  TooManyTopics:
+    'The rules of a namespace publish on as many topics as they may; the receivers beyond them are left out.',
   SecretNotReadable:
     'A Secret that a rule names may not be read, or is not as it must be; the receiver that needs it is left out.',
 } as const

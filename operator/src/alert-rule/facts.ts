@@ -35,6 +35,8 @@ export type RuleFacts = {
   readonly fleet: Resource<DeviceFleetSpec> | undefined
   /** Why receivers were left out, once a step has read their secrets. */
   unreadable: readonly string[]
+  /** Filters for which the alerter's account has no room, once a step has asked. */
+  crowded: readonly string[]
 }
 
 export type RuleWork = Work<AlertRuleSpec>
@@ -57,6 +59,7 @@ export const gatherFacts =
   async ({ resource }: RuleWork): Promise<RuleFacts> => ({
     fleet: (await source.get('DeviceFleet', fleetOf(resource))) as Resource<DeviceFleetSpec> | undefined,
     unreadable: [],
+    crowded: [],
   })
 
 /** Reports of the alerter about the rule's fleet. */
