@@ -133,7 +133,7 @@ test('what fires shows in the status of the rule, who is online in that of the f
 test('the platform keeps a stream, a table and an account for alerts, and puts right what is changed by hand', async () => {
   const { admin, sql, accounts } = platform
   const user = { username: 'fleetloom_alerter', disabled: false }
-  const acl = { publish: ['fleets/cold/reefers/+/alerts'], subscribe: [] }
+  const acl = { publish: ['fleets/cold/+/+/alerts'], subscribe: [] }
   assert.deepEqual((await accounts.list()).get(user.username), { ...user, acl })
   const config = async () => (await admin.jsm.streams.info(names.alertStream)).config
   const { subjects, discard, max_age, max_bytes, allow_direct } = await config()
