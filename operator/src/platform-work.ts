@@ -4,9 +4,11 @@ import { namesOf } from '@fleetloom/crds/names'
 import { durationMs } from '@fleetloom/crds/units'
 import { type Logger, messageOf } from '@fleetloom/shared/process/logger'
 import type { Config } from './config.ts'
+import { Stalling } from './loop/errors.ts'
 import type { ResourceDeps, Servers } from './resource-deps.ts'
 import { alertsWant, ensureAlertsTable } from './targets/database/alerts-table.ts'
 import { platformWork } from './targets/stream/platform.ts'
+import { checkAlertStream, refillHistory } from './targets/stream/refill.ts'
 
 /** Brings one thing about and returns what it had to change, in words. */
 export type Ensure = () => Promise<readonly string[]>
@@ -19,10 +21,26 @@ export const foundations = ({ nats, broker }: Pick<Servers, 'nats' | 'broker'>, 
   () => broker.secureDefaults(),
 ]
 
+/** The stream is ours, and the table is there; what is wrong with them for good is kept for the rules to tell. */
+const keepHistory = ({ fleets, rules: { history } }: ResourceDeps, ttlHours: number): Ensure => {
+  const { nats, names, catalog } = fleets
+  return async () => {
+    try {
+      await checkAlertStream(nats, names)
+      const changes = await ensureAlertsTable(catalog, alertsWant(names, ttlHours), () => refillHistory(nats, names))
+      history.fault = undefined
+      return changes
+    } catch (error) {
+      if (error instanceof Stalling) history.fault = error.message
+      throw error
+    }
+  }
+}
+
 /** What stands on them. */
-export const alerting = ({ fleets, rules }: ResourceDeps, { alertsTtl }: Config): Ensure[] => [
-  () => ensureAlertsTable(fleets.catalog, alertsWant(fleets.names, durationMs(alertsTtl) / HOUR_MS)),
-  async () => (await rules.alerter.converge()).map(({ message }) => `broker: ${message}`),
+export const alerting = (deps: ResourceDeps, { alertsTtl }: Config): Ensure[] => [
+  keepHistory(deps, durationMs(alertsTtl) / HOUR_MS),
+  async () => (await deps.rules.alerter.converge()).map(({ message }) => `broker: ${message}`),
 ]
 
 /** Does all of it; what is away is tried again at the next resync and holds up nothing else. */

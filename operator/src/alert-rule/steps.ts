@@ -4,7 +4,8 @@
  * 1. Accepted: its topics are granted and no fleet's, its expressions can be judged for its fleet, and there is that fleet, with room for it.
  * 2. BrokerReady: the alerter may publish on its topics.
  * 3. PipelineReady: its document, with the secrets of its receivers sealed, is out, and every shard of the alerter judges it.
- * 4. Accepted again: receivers whose secret can't be read are told, after the rule is in force without them.
+ * 4. PipelineReady again: what alerts leave behind is kept.
+ * 5. Accepted again: receivers whose secret can't be read are told, after the rule is in force without them.
  *
  * A rule that stops being accepted leaves its last good document in force. A broker that is away holds nothing back but the MQTT
  * messages themselves.
@@ -133,6 +134,16 @@ const pipeline = (deps: RuleDeps): RuleStep => {
   }
 }
 
+/** A fault of the platform's, told where whoever misses the history looks first. */
+const kept = ({ history }: RuleDeps): RuleStep => ({
+  condition: 'PipelineReady',
+  after: [],
+  run: async () => {
+    if (history.fault !== undefined) throw new Stalling('HistoryNotReady', history.fault)
+    return undefined
+  },
+})
+
 const readable = (): RuleStep => ({
   condition: 'Accepted',
   after: [],
@@ -144,6 +155,6 @@ const readable = (): RuleStep => ({
 
 /** In the order in which they run. */
 export const ruleSteps = (deps: RuleDeps): readonly RuleStep[] => [
-  ...[accepted, account, pipeline, readable].map((step) => step(deps)),
+  ...[accepted, account, pipeline, kept, readable].map((step) => step(deps)),
   notRefused(deps),
 ]
