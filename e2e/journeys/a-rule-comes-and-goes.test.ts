@@ -82,12 +82,18 @@ const judge = async (firing: number, lastEvaluatedMs: number): Promise<void> => 
     })
 }
 
-test('a rule waits for its fleet, and for the alerter to judge it', async () => {
+test('a rule waits for its fleet, and for the alerter to judge it: quietly at first, then with a warning', async () => {
+  const warned = async () => (await platform.events()).some(({ reason }) => reason === 'WaitingForAlerter')
+  await platform.alerter.kill('SIGTERM')
   platform.apply('rule.yaml', ruleYaml({ rule: RULE, spec: { notify: NOTIFY } }))
   await untilSaid(/^Accepted=False FleetNotFound: there is no fleet cold\/reefers yet; the rule waits for it$/)
   assert.equal(await ruleDocument(platform.admin, RULE), undefined)
   platform.apply('reefers.yaml', manifest())
+  await untilSaid(/^PipelineReady=Unknown WaitingForAlerter: .*generation 1 yet \(shard 0, 1, 2, 3\)/)
+  assert.equal(await warned(), false)
   await untilSaid(/^PipelineReady=False WaitingForAlerter: .*generation 1 yet \(shard 0, 1, 2, 3\)/)
+  assert.equal(await warned(), true)
+  await platform.alerter.start()
 })
 
 test('a webhook whose secret is missing is left out and named; its secret arrives sealed; a changed one is taken over', async () => {
