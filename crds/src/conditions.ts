@@ -57,6 +57,7 @@ export const REASONS = {
   Observed: 'Reported by a data-plane service.',
   FleetNotFound: 'The fleet that a rule names does not exist yet.',
   InvalidExpression: 'An expression of a rule can not be judged for its fleet; the message holds the position.',
+  HistoryNotReady: 'The stream or the table that keeps alerts is not as it must be; the message says what to do.',
   TooManyRules: 'The fleet has as many rules as it may have; this one is not judged.',
   TooManyTopics:
     'The rules of a namespace publish on as many topics as they may; the receivers beyond them are left out.',

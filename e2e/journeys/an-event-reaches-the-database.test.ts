@@ -227,8 +227,41 @@ test('stored events are shown, newest first, by device, type, severity and time'
     ['shown.c'],
   )
   assert.deepEqual(await shown(`to=${time(ts - 864e5 * 2)}`), [])
-  for (const wrong of ["type=x' OR '1'='1", 'from=yesterday', 'severity=info', 'limit=0', 'colour=red', 'device=a%27b'])
+  for (const wrong of [
+    "type=x' OR '1'='1",
+    'from=yesterday',
+    'severity=info',
+    'limit=0',
+    'colour=red',
+    'device=a%27b',
+    'continue=e1_x',
+  ])
     await assert.rejects(platform.call('GET', `${EVENTS}?${wrong}`), { status: 400 }, wrong)
+})
+
+test('pages of events, of one time among them, hold each event once', async () => {
+  const ts = Date.now() - 10_000
+  const events = Array.from({ length: 7 }, (_, i) => ({ device: 'door-1', type: 'paged', ts: i < 5 ? ts : ts + i }))
+  const posted = (await send(events)).body.events as { digest: string; ts: string }[]
+  await untilRows(`type = 'paged'`, 7)
+  type Page = { items: { digest: string; ts: string }[]; continue?: string }
+  const read: Page['items'] = []
+  let pages = 0
+  for (let next: string | undefined = ''; next !== undefined; pages++) {
+    const page: Page = await platform.call('GET', `${EVENTS}?type=paged&limit=2${next && `&continue=${next}`}`)
+    read.push(...page.items)
+    next = page.continue
+  }
+  assert.equal(pages, 4)
+  const sorted = (items: Page['items']) => items.map(({ digest }) => digest).sort()
+  assert.deepEqual(sorted(read), sorted(posted))
+  assert.deepEqual(
+    read.map(({ ts: at }) => at),
+    posted
+      .map(({ ts: at }) => at)
+      .sort()
+      .reverse(),
+  )
 })
 
 test('a key without events:write posts none', async () => {

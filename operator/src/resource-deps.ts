@@ -142,9 +142,11 @@ export const resourceDeps = async (context: Context, servers: Servers, look: Loo
     forecasts: new Map(),
     now: Date.now,
   }
-  const { applied, claims } = known
-  const alerter = new AlerterAccount({ ...own, names, documents: rules })
-  const conflict = (fleet: Ref, filters: readonly string[]) => claims.conflictOf(fleet, filters)?.message
-  const { now } = fleets
-  return { fleets, rules: { names, grants, source, secrets, keys, documents: rules, applied, alerter, conflict, now } }
+  const rulesOnly = {
+    ...{ names, grants, source, secrets, keys, documents: rules, applied: known.applied, now: Date.now },
+    alerter: new AlerterAccount({ ...own, names, documents: rules }),
+    conflict: (fleet: Ref, filters: readonly string[]) => known.claims.conflictOf(fleet, filters)?.message,
+    history: { fault: undefined },
+  }
+  return { fleets, rules: rulesOnly }
 }

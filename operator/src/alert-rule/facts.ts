@@ -15,6 +15,12 @@ import type { RuleCheck } from './check.ts'
 import type { Shards } from './reports.ts'
 import type { Conflict } from './topics.ts'
 
+/** Whether what alerts leave behind can be kept. */
+export type History = {
+  /** What is wrong with the stream or the table of alerts, and what to do. */
+  fault: string | undefined
+}
+
 export type RuleDeps = {
   readonly names: Names
   readonly grants: readonly Grant[]
@@ -26,6 +32,7 @@ export type RuleDeps = {
   readonly secrets: SecretReader
   readonly check: RuleCheck
   readonly conflict: Conflict
+  readonly history: History
   /** ms since the epoch. */
   readonly now: () => number
 }

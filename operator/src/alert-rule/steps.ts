@@ -4,10 +4,11 @@
  * 1. Accepted: its topics are granted and no fleet's, its expressions can be judged for its fleet, and there is that fleet, with room for it.
  * 2. BrokerReady: the alerter may publish on its topics.
  * 3. PipelineReady: its document, with the secrets of its receivers sealed, is out, and every shard of the alerter judges it.
- * 4. Accepted again: receivers whose secret can't be read, or whose topic finds no room, are told, after the rule is in force without them.
+ * 4. PipelineReady again: what alerts leave behind is kept.
+ * 5. Accepted again: receivers whose secret can't be read, or whose topic finds no room, are told, after the rule is in force without them.
  *
- * A rule that stops being accepted leaves its last good document in force, but for topics that it may not use any more. A broker that is away holds nothing back but the MQTT
- * messages themselves.
+ * A rule that stops being accepted leaves its last good document in force, but for topics that it may not use any more. A broker that is
+ * away holds nothing back but the MQTT messages themselves.
  */
 import type { AlertRuleSpec } from '@fleetloom/crds/alert-rule'
 import { label } from '@fleetloom/crds/names'
@@ -135,6 +136,16 @@ const pipeline = (deps: RuleDeps): RuleStep => {
   }
 }
 
+/** A fault of the platform's, told where whoever misses the history looks first. */
+const kept = ({ history }: RuleDeps): RuleStep => ({
+  condition: 'PipelineReady',
+  after: [],
+  run: async () => {
+    if (history.fault !== undefined) throw new Stalling('HistoryNotReady', history.fault)
+    return undefined
+  },
+})
+
 const allHear = (): RuleStep => ({
   condition: 'Accepted',
   after: [],
@@ -147,6 +158,6 @@ const allHear = (): RuleStep => ({
 
 /** In the order in which they run. */
 export const ruleSteps = (deps: RuleDeps): readonly RuleStep[] => [
-  ...[accepted, account, pipeline, allHear].map((step) => step(deps)),
+  ...[accepted, account, pipeline, kept, allHear].map((step) => step(deps)),
   notRefused(deps),
 ]
