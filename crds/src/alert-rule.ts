@@ -56,7 +56,9 @@ const webhook = z
       .string()
       .max(2048)
       .regex(/^https?:\/\/[^ ]+$/)
-      .describe('Address that gets a POST for each change of an alert.'),
+      .describe(
+        'Address that gets a POST when an alert fires and when it resolves: on the public internet, or in a network that the platform team allows.',
+      ),
     secretRef: z
       .object({
         name: z
@@ -75,7 +77,10 @@ const webhook = z
 
 const notify = z
   .object({
-    alertmanager: z.object({}).optional().describe("The platform's Alertmanager."),
+    alertmanager: z
+      .object({})
+      .optional()
+      .describe("The platform's Alertmanagers. Nobody is told where the platform team has named none."),
     webhook,
     mqtt: z
       .object({
@@ -84,7 +89,9 @@ const notify = z
           .max(MAX_PATTERN_LENGTH)
           .meta({ 'x-kubernetes-validations': patternRules({}) })
           .default(`${OWN_PREFIX}{device}/alerts`)
-          .describe('Topic pattern, as in a DeviceFleet.'),
+          .describe(
+            'Topic pattern, as in a DeviceFleet. A device hears it only where access.subscribe of its fleet lets it.',
+          ),
       })
       .optional()
       .describe('A message on the broker.'),
@@ -111,24 +118,30 @@ export const alertRuleSpec = z
       .min(1)
       .max(2048)
       .describe(
-        "CEL expression over the device's own readings, such as avg(temperature, '1m') > 8.0. Functions: last, avg, min, max, sum, count, rate, delta, stddev, percentile, absent, offline, anomaly, eventCount; windows of at most 24h.",
+        "CEL expression over the device's own readings and events, such as avg(temperature, '1m') > 8.0. Functions: last, avg, min, max, sum, count, rate, delta, stddev, percentile, absent, offline, anomaly, eventCount, eventAnomaly; windows of at most 24h. It does not hold while it has no value, as without a reading.",
       ),
-    for: duration('0s', '7d').default('0s').describe('How long the expression must hold before the alert fires.'),
+    for: duration('0s', '7d')
+      .default('0s')
+      .describe('How long when must hold, in the time of the readings, before the alert fires.'),
     forReadings: z
       .int()
       .min(1)
       .max(1000)
       .default(1)
-      .describe('How many readings in a row the expression must hold for before the alert fires.'),
+      .describe(
+        'How many readings or events in a row when must hold for before the alert fires, beside for. With more than 1 what holds in silence only, such as offline(), never fires.',
+      ),
     clearWhen: z
       .string()
       .min(1)
       .max(2048)
       .optional()
-      .describe('CEL expression that ends the alert. Default: when no longer holds.'),
+      .describe(
+        'CEL expression that ends the alert, once when does not hold any more. Default: when is false. Where there is no value, as without readings, the alert goes on.',
+      ),
     keepFiringFor: duration('0s', '7d')
       .default('0s')
-      .describe('How long the alert goes on after the expression stopped holding.'),
+      .describe('How long what ends the alert must hold without a break before the alert resolves.'),
     severity: z.enum(SEVERITIES).default('warning').describe('How bad it is.'),
     labels: stringMap(32, 256)
       .meta(
@@ -138,7 +151,9 @@ export const alertRuleSpec = z
         ]),
       )
       .default({})
-      .describe('Labels that the alert bears.'),
+      .describe(
+        "Labels that the alert bears, with the placeholders of annotations. The alert's own alertname, namespace, fleet, device and severity can not be replaced.",
+      ),
     annotations: stringMap(32, 1024)
       .meta(
         rules([
@@ -147,8 +162,10 @@ export const alertRuleSpec = z
         ]),
       )
       .default({})
-      .describe('Texts that the alert bears; {{ device }}, {{ fleet }}, {{ value }} are filled in.'),
-    notify: z.array(notify).max(8).default([]).describe('Who hears of the alert.'),
+      .describe(
+        'Texts that the alert bears. Filled in are {{ device }}, {{ fleet }}, {{ namespace }}, {{ rule }}, {{ severity }}, {{ value }} (the first number that when reads) and {{ labels.NAME }} (of the device); another name is refused.',
+      ),
+    notify: z.array(notify).max(8).default([]).describe('Who hears that an alert fires and that it resolved.'),
   })
   .describe('What the rule should be.')
 
@@ -158,7 +175,7 @@ export const alertRuleStatus = z
     conditions,
     firing: counted('Devices for which the alert fires.'),
     pending: counted('Devices for which the expression holds, but not yet for long enough.'),
-    lastEvaluated: instant('When the rule was last judged.'),
+    lastEvaluated: instant('Newest time of readings at which the rule was judged, to the minute.'),
   })
   .optional()
   .describe('What the rule is, as far as it is known.')

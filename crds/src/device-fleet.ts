@@ -208,7 +208,9 @@ const stream = z
       .describe('Room for readings that the database has not taken, such as 256Mi. NATS reserves it at once.'),
     keep: duration('0s', '1y')
       .default('24h')
-      .describe('How long readings stay after the database took them, as far as there is room. 0s: not at all.'),
+      .describe(
+        'How long readings stay after the database took them, as far as there is room. 0s: not at all. Alert rules lose what is gone while the alerter is away or behind: the condition AlertsBlind says so.',
+      ),
     shards: z
       .int()
       .min(1)
@@ -307,7 +309,11 @@ export const deviceFleetSpec = z
         'The schema: fields of the messages and columns of the table. One added gets its column at once; one removed leaves its column.',
       ),
     limits,
-    offlineAfter: duration('10s', '30d').default('5m').describe('Silence after which a device counts as offline.'),
+    offlineAfter: duration('10s', '30d')
+      .default('5m')
+      .describe(
+        'Silence after which a device counts as offline. The platform tells it, and that the device is back, as events device_offline and device_online.',
+      ),
     ingest,
     stream,
     storage,

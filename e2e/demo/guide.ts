@@ -1,4 +1,4 @@
-/** What the demo shows once it runs: addresses, and three commands to try. */
+/** What the demo shows once it runs: addresses, and four commands to try. */
 import { readFileSync } from 'node:fs'
 import type { Device } from '../kit/api-client.ts'
 import type { Platform } from '../kit/platform.ts'

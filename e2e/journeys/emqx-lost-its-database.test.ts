@@ -6,6 +6,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
+import { isDeepStrictEqual } from 'node:util'
 import { connectTo } from '@fleetloom/shared/broker/emqx/testing/adapter'
 import { type EmqxStandIn, startEmqx } from '@fleetloom/shared/broker/emqx/testing/server'
 import { connectMosquitto } from '@fleetloom/shared/broker/mosquitto/mosquitto'
@@ -52,8 +53,8 @@ const letIngestIn = async (emqx: EmqxStandIn, { mosquitto, adminKeyFile }: Platf
   assert.deepEqual(await broker.put([{ ...account, secret: { plain } }]), [{ username: SESSION }])
 }
 
-/** Guarantee 5: so many devices are back within a minute. */
-const COUNT = 10_000
+/** Ten thousand devices are back within a minute; the short form takes fewer in the same time. */
+const COUNT = process.env.FLEETLOOM_FULL === '1' ? 10_000 : 2_000
 
 test(`EMQX loses its whole database and gets ${COUNT} devices back, disabled ones disabled, behind closed doors`, async (t) => {
   await using stack = new AsyncDisposableStack()
@@ -85,16 +86,16 @@ test(`EMQX loses its whole database and gets ${COUNT} devices back, disabled one
   assert.equal(held.length, COUNT + 2)
   emqx.loseDatabase()
   const lostAtMs = performance.now()
-  await until(() => emqx.state.users.size === held.length && emqx.state.userRules.size === held.length, {
-    what: 'the devices to be back',
-    deadlineMs: 60_000,
-  })
+  const isBack = () =>
+    emqx.state.users.size === held.length &&
+    emqx.state.userRules.size === held.length &&
+    isDeepStrictEqual(
+      devices.map((device) => accountOf(emqx, device)),
+      before,
+    )
+  await until(isBack, { what: 'the devices to be back', deadlineMs: 60_000 })
   t.diagnostic(`${COUNT} devices are back after ${Math.round(performance.now() - lostAtMs)} ms`)
   assert.deepEqual([...emqx.state.users.keys()].sort(), held)
-  assert.deepEqual(
-    devices.map((device) => accountOf(emqx, device)),
-    before,
-  )
   assert.equal(emqx.state.settings.no_match, 'deny')
   assert.equal(emqx.state.authenticators[0]?.enable, true)
 })

@@ -69,7 +69,7 @@ test('the demo brings rows of every fleet, and its next start goes on with them'
   assert.equal(await processesOf(folder.path), '')
 })
 
-test('the three commands that the demo prints do what they say, and Ctrl-C stops everything', async () => {
+test('the four commands that the demo prints do what they say, and Ctrl-C stops everything', async () => {
   await using folder = tempDir('demo')
   const demo = start(['demo', `DEMO_DATA=${folder.path}`])
   const what = () => `the guide in:\n${demo.output()}`
@@ -85,6 +85,11 @@ test('the three commands that the demo prints do what they say, and Ctrl-C stops
   assert.deepEqual(published, { code: 0, output: '' })
   const query = after(text, 'See it in the database')
   await until(async () => (await shell(query)).output.includes('"truck-1",4.2,"closed"'), { what: 'the reading' })
+
+  const alerts = after(text, 'See what alerts fire')
+  await until(async () => (await shell(alerts)).output.includes('"rule":"door-open"'), {
+    what: 'the alert of the door',
+  })
 
   const changed = await shell(after(text, 'Change a fleet'))
   assert.equal(changed.code, 0, changed.output)

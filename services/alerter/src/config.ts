@@ -41,7 +41,7 @@ export const outboxConfig = {
     .refine(isHttpUrls, 'must be http:// or https:// URLs, comma separated')
     .refine(holdsNoPassword, 'holds a password')
     .optional()
-    .describe('Alertmanagers, comma separated, without /api/v2; each hears everything'),
+    .describe('Alertmanagers, comma separated, without /api/v2; each hears of every rule that notifies alertmanager'),
   alertmanagerResendMs: whole
     .min(1_000)
     .max(600_000)

@@ -112,6 +112,18 @@ test('readings within the allowed lateness are used in order, older ones and rep
   assert.equal(story.engine.rowCounts.repeated, 1)
 })
 
+test('what time did to a device whose readings are far apart is judged at its instant, in whatever order they come', () => {
+  for (const order of [
+    [0, 25, 30],
+    [0, 30, 25],
+  ]) {
+    const story = new Story([ruleDocument({ when: WARM, forMs: 1500 })], lateFleet(10_000))
+    for (const second of order) story.reading(second, 9)
+    story.reading(60, 9)
+    assert.deepEqual(story.told(), ['too-warm r-1 inactive>pending 0', 'too-warm r-1 pending>firing 1.5'])
+  }
+})
+
 test('too many waiting readings are used early and counted', () => {
   const story = new Story([ruleDocument({ when: WARM })], lateFleet(3_600_000))
   for (let second = 0; second < 300; second++) story.reading(second, second === 0 ? 9 : 1)

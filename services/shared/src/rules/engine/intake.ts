@@ -2,7 +2,7 @@
  * Taking rows in. A row is heard when it is read. It is used at once, or waits as long as the fleet allows readings to be late; one
  * that is older than what was used is late, one with the key of a used one is a repeat: both only count.
  */
-import { call, judgeCalled, moveTo, reached, releaseUpTo, seek, useRow } from './judge.ts'
+import { call, catchUp, judgeCalled, moveTo, releaseUpTo, seek, useRow } from './judge.ts'
 import { planLoosely } from './plan.ts'
 import { hear } from './presence.ts'
 import type { Rows } from './rows.ts'
@@ -28,9 +28,11 @@ export const silentRules = (shard: Shard, device: number): readonly Rule[] => {
 /** Judges the rules whose silence has ended and that the row did not wake otherwise. */
 export const judgeHeard = (shard: Shard, before: readonly Rule[], device: number): void => {
   if (before.length === 0) return
-  const at = reached(shard, device)
   const ended = before.filter((rule) => rule.stamp !== shard.stamp && !isSilent(shard, rule, device))
-  if (ended.length === 0 || at === NONE) return
+  if (ended.length === 0) return
+  catchUp(shard, device)
+  const at = shard.devices.judged.get(device)
+  if (at === NONE) return
   moveTo(shard, device, at)
   call(shard, ended)
   seek(shard, device, at)
@@ -44,7 +46,7 @@ export const mark = (shard: Shard, device: number, micros: number): void => {
   if (watermark === NONE) {
     devices.judged.set(device, NONE)
     for (const rule of rules) if (rule.watches(device)) rule.states.setDue(device, NONE)
-  } else devices.judged.set(device, reached(shard, device))
+  } else catchUp(shard, device)
   if (micros <= watermark) return
   devices.watermark.set(device, micros)
   devices.markedAt.set(device, clock.elapsed)

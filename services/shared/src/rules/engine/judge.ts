@@ -31,10 +31,6 @@ export const quietTime = (shard: Shard, device: number): number => {
   return clock.mark === undefined ? NONE : clock.mark * 1000 - behind
 }
 
-/** The time that a device has reached. */
-export const reached = (shard: Shard, device: number): number =>
-  Math.max(shard.devices.judged.get(device), quietTime(shard, device))
-
 const attempt = (shard: Shard, rule: Rule, device: number, isReading: boolean): void => {
   const { micros } = shard.moment
   try {
@@ -160,6 +156,15 @@ export const releaseUpTo = (shard: Shard, device: number, limit: number): void =
   }
 }
 
+/** Brings a device to its quiet time, letting time alone do before what it does. */
+export const catchUp = (shard: Shard, device: number): void => {
+  const { judged } = shard.devices
+  const time = quietTime(shard, device)
+  if (time <= judged.get(device)) return
+  settle(shard, device, time)
+  judged.set(device, time)
+}
+
 const isCrossed = ({ clock }: Shard, { bound }: Rule, device: number): boolean =>
   bound.silences.some(({ since, ms }) => {
     const due = since(device) + ms()
@@ -168,14 +173,10 @@ const isCrossed = ({ clock }: Shard, { bound }: Rule, device: number): boolean =
 
 /** Looks at a device because a mark came. */
 export const wake = (shard: Shard, device: number): void => {
-  const { devices } = shard
   const time = quietTime(shard, device)
-  if (time > devices.judged.get(device)) {
-    releaseUpTo(shard, device, time)
-    settle(shard, device, time)
-    devices.judged.set(device, time)
-  }
-  seek(shard, device, devices.judged.get(device))
+  if (time > shard.devices.judged.get(device)) releaseUpTo(shard, device, time)
+  catchUp(shard, device)
+  seek(shard, device, shard.devices.judged.get(device))
   for (const rule of shard.bySilence) if (isCrossed(shard, rule, device)) judge(shard, rule, device, false)
   judgePresence(shard, device)
   plan(shard, device)

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { ShardEngine } from './engine.ts'
-import { bodyOf, fleetDocument, ports, ruleDocument } from './testing/builders.ts'
+import { bodyOf, fleetDocument, lateFleet, ports, ruleDocument } from './testing/builders.ts'
 import { OFFLINE, START, Story, WARM } from './testing/story.ts'
 
 test('what fires is resolved with its cause when rule, device, fleet or match goes', () => {
@@ -57,6 +57,66 @@ test('an edited rule goes on firing and is judged anew; what was pending is drop
     story.engine.counts().map(({ generation }) => generation),
     [3],
   )
+})
+
+test('before a rule, a label or a device goes, time does what it had to do', () => {
+  const changes: readonly ((engine: ShardEngine) => void)[] = [
+    (engine) => engine.removeRule('rule-1'),
+    (engine) => engine.setDevice('r-1', { labels: { cargo: 'fish' } }),
+    (engine) => engine.removeDevice('r-1'),
+  ]
+  for (const change of changes) {
+    const selector = { matchLabels: { cargo: 'vaccine' }, matchExpressions: [] }
+    const story = new Story([ruleDocument({ when: WARM, forMs: 1500, selector })], lateFleet(2000))
+    story.reading(0, 9)
+    story.reading(25, 9)
+    change(story.engine)
+    const told = story.told().slice(0, 2)
+    assert.deepEqual(told, ['too-warm r-1 inactive>pending 0', 'too-warm r-1 pending>firing 1.5'])
+  }
+})
+
+test('an edited rule is judged at the time that the marks have reached, not when the device was looked at last', () => {
+  const cooler = { need: { fn: 'last', measurement: 'temperature' }, over: 4 } as const
+  const story = new Story([ruleDocument({ when: WARM })])
+  story.reading(0, 5)
+  story.marks(0, 20)
+  story.engine.setRule(ruleDocument({ when: cooler, generation: 2 }))
+  assert.deepEqual(story.told(), ['too-warm r-1 inactive>firing 15'])
+})
+
+const COUNT = { need: { fn: 'count', measurement: 'temperature', windowMs: 60_000 }, over: 1.5 } as const
+const forCargo = (cargo: string) => ({ matchLabels: { cargo }, matchExpressions: [] })
+
+test('history ends when an edit leaves no rule that needs it of the device', () => {
+  const story = new Story([
+    ruleDocument({ uid: 'a', name: 'edited', when: COUNT }),
+    ruleDocument({ uid: 'b', name: 'fish', when: COUNT, selector: forCargo('fish') }),
+  ])
+  story.reading(0, 1)
+  story.engine.setRule(ruleDocument({ uid: 'a', name: 'edited', when: WARM, generation: 2 }))
+  story.reading(1, 1)
+  story.engine.setDevice('r-1', { labels: { cargo: 'fish' } })
+  story.reading(2, 1)
+  assert.deepEqual(story.told(), [])
+  story.reading(3, 1)
+  assert.deepEqual(story.told(), ['fish r-1 inactive>firing 3'])
+})
+
+test('history goes on when a new label moves the device from one rule to another that needs it, in whatever order they stand', () => {
+  for (const cargoes of [
+    ['vaccine', 'fish'],
+    ['fish', 'vaccine'],
+  ]) {
+    const rules = cargoes.map((cargo) =>
+      ruleDocument({ uid: cargo, name: cargo, when: COUNT, selector: forCargo(cargo) }),
+    )
+    const story = new Story(rules)
+    story.reading(0, 1)
+    story.engine.setDevice('r-1', { labels: { cargo: 'fish' } })
+    story.reading(1, 1)
+    assert.deepEqual(story.told(), ['fish r-1 inactive>firing 1'])
+  }
 })
 
 test('a rule that throws is counted, called unhealthy, and delays no other', () => {

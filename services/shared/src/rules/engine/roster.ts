@@ -4,7 +4,7 @@ import type { RuleDocument } from '../../alerts/rule-document.ts'
 import type { AlertCause } from '../../alerts/transition.ts'
 import type { Adopted } from './alert-states.ts'
 import { emit } from './emit.ts'
-import { judge, quietTime, seek } from './judge.ts'
+import { catchUp, judge, quietTime, seek } from './judge.ts'
 import type { Piece } from './pieces.ts'
 import type { Labels } from './ports.ts'
 import { type Compiled, compileRule, Rule } from './rule.ts'
@@ -31,17 +31,19 @@ const passed = ({ devices }: Shard, device: number, micros: number): void => {
   devices.judged.set(device, Math.max(devices.judged.get(device), micros + 1))
 }
 
-/** The other rules that use a piece of history, by the piece. */
+/** The rules that use a piece of history, by the piece. */
 type Users = ReadonlyMap<Piece, readonly Rule[]>
 
-const usersOf = ({ rules }: Shard, rule: Rule): Users => {
-  const users = new Map<Piece, Rule[]>(rule.bound.pieces.map((piece) => [piece, []]))
-  for (const other of rules) if (other !== rule) for (const piece of other.bound.pieces) users.get(piece)?.push(other)
+/** Found out once for all devices that a rule leaves. */
+const usersOf = ({ rules }: Shard, { bound }: Rule): Users => {
+  const users = new Map<Piece, Rule[]>(bound.pieces.map((piece) => [piece, []]))
+  for (const rule of rules) for (const piece of rule.bound.pieces) users.get(piece)?.push(rule)
   return users
 }
 
-const forgetUnused = (users: Users, device: number): void => {
-  for (const [piece, others] of users) if (!others.some((other) => other.watches(device))) piece.forget(device)
+/** Drops the history of a device that no rule that watches it needs. */
+const forget = (users: Users, device: number): void => {
+  for (const [piece, rules] of users) if (!rules.some((rule) => rule.watches(device))) piece.forget(device)
 }
 
 /** Takes a device from a rule that watches it; its history stays. */
@@ -55,16 +57,13 @@ const leave = (shard: Shard, rule: Rule, device: number, cause: AlertCause): voi
   }
 }
 
-/** Takes a device from a rule, with the history that no other needs of it. Whoever drops many devices finds out `users` once. */
-export const drop = (
-  shard: Shard,
-  rule: Rule,
-  device: number,
-  { cause, users }: { readonly cause: AlertCause; readonly users?: Users },
-): void => {
+type Leaving = { readonly cause: AlertCause; readonly users?: Users | undefined }
+
+/** Takes a device from a rule, with the history that no other needs of it. */
+export const drop = (shard: Shard, rule: Rule, device: number, { cause, users }: Leaving): void => {
   if (!rule.watches(device)) return
   leave(shard, rule, device, cause)
-  forgetUnused(users ?? usersOf(shard, rule), device)
+  forget(users ?? usersOf(shard, rule), device)
 }
 
 export const dropAll = (shard: Shard, rule: Rule, cause: AlertCause): void => {
@@ -72,11 +71,13 @@ export const dropAll = (shard: Shard, rule: Rule, cause: AlertCause): void => {
   for (const device of shard.devices.table.all()) drop(shard, rule, device, { cause, users })
 }
 
+const isMatch = ({ ports, devices }: Shard, { document }: Rule, device: number): boolean =>
+  ports.matches(document.selector, devices.labels[device] ?? {})
+
 /** Lets the rule watch the device exactly if its selector says so. */
 export const match = (shard: Shard, rule: Rule, device: number, users?: Users): void => {
-  const isMatch = shard.ports.matches(rule.document.selector, shard.devices.labels[device] ?? {})
-  if (!isMatch) {
-    drop(shard, rule, device, { cause: 'rule-changed', ...(users && { users }) })
+  if (!isMatch(shard, rule, device)) {
+    drop(shard, rule, device, { cause: 'rule-changed', users })
     return
   }
   rule.states.watch(device)
@@ -93,6 +94,11 @@ const judgeNow = (shard: Shard, rule: Rule, device: number): void => {
   judge(shard, rule, device, false)
 }
 
+/** Lets what the devices' own time still has to do happen before a change that comes from outside. */
+const catchAllUp = (shard: Shard): void => {
+  for (const device of shard.devices.table.all()) catchUp(shard, device)
+}
+
 /** Forgets the history that no rule needs any more. */
 const tidy = (shard: Shard): void => {
   indexRules(shard)
@@ -103,9 +109,11 @@ const tidy = (shard: Shard): void => {
 const install = (shard: Shard, rule: Rule, former: Rule | undefined): void => {
   shard.rules = [...shard.rules.filter((other) => other !== former), rule]
   const users = usersOf(shard, rule)
+  const formerUsers = former && usersOf(shard, former)
   for (const device of shard.devices.table.all()) {
     rule.states.renew(device)
     match(shard, rule, device, users)
+    if (formerUsers) forget(formerUsers, device)
   }
   tidy(shard)
   for (const device of shard.devices.table.all()) judgeNow(shard, rule, device)
@@ -115,6 +123,7 @@ export const setRule = (shard: Shard, document: RuleDocument): string | undefine
   const compiled = compileRule(document, shard.ports, shard.fleet.measurements)
   if ('fault' in compiled) return compiled.fault
   const former = shard.rules.find((rule) => rule.document.uid === document.uid)
+  catchAllUp(shard)
   install(shard, placeRule(shard, document, compiled.ok, former), former)
   return undefined
 }
@@ -148,6 +157,7 @@ export const releaseAdopted = (shard: Shard): number => {
 export const removeRule = (shard: Shard, uid: string, cause: AlertCause): void => {
   const rule = shard.rules.find((one) => one.document.uid === uid)
   if (!rule) return
+  catchAllUp(shard)
   dropAll(shard, rule, cause)
   shard.rules = shard.rules.filter((other) => other !== rule)
   tidy(shard)
@@ -167,12 +177,11 @@ export const setDevice = (shard: Shard, id: string, labels: Labels): void => {
   const known = devices.table.findId(id)
   const device = known < 0 ? devices.add(id, labels) : known
   if (known < 0) devices.heard.set(device, clock.heard)
+  else catchUp(shard, device)
   devices.labels[device] = labels
-  for (const rule of rules) {
-    const was = rule.watches(device)
-    match(shard, rule, device)
-    if (!was && rule.watches(device)) judgeNow(shard, rule, device)
-  }
+  const added = rules.filter((rule) => !rule.watches(device) && isMatch(shard, rule, device))
+  for (const rule of [...added, ...rules]) match(shard, rule, device)
+  for (const rule of added) judgeNow(shard, rule, device)
   wheel.lower(device, clock.elapsed)
 }
 
@@ -180,6 +189,7 @@ export const removeDevice = (shard: Shard, id: string, cause: AlertCause): void 
   const { devices, history, rules, waiting, wheel } = shard
   const device = devices.table.findId(id)
   if (device < 0) return
+  catchUp(shard, device)
   for (const rule of rules) if (rule.watches(device)) leave(shard, rule, device, cause)
   for (const piece of history.pieces.values()) piece.forget(device)
   shard.online -= devices.online.get(device)

@@ -39,12 +39,17 @@ export const truthOf = (tree: Tree, read: (need: Need) => Value | undefined): Tr
   return join(truthOf(left, read), truthOf(right, read), decisive)
 }
 
-export const needsOf = (tree: Tree): readonly Need[] => {
+export type Leaf = Extract<Tree, { readonly need: Need }>
+
+/** The comparisons of a tree, in the order of its text. */
+export const leavesOf = (tree: Tree): readonly Leaf[] => {
   if ('throws' in tree) return []
-  if ('need' in tree) return [tree.need]
-  if ('not' in tree) return needsOf(tree.not)
-  return ('any' in tree ? tree.any : tree.all).flatMap(needsOf)
+  if ('need' in tree) return [tree]
+  if ('not' in tree) return leavesOf(tree.not)
+  return ('any' in tree ? tree.any : tree.all).flatMap(leavesOf)
 }
+
+export const needsOf = (tree: Tree): readonly Need[] => leavesOf(tree).map(({ need }) => need)
 
 /** Whether a need is certainly a number, as the language knows by its types. */
 export const isNumber = ({ fn }: Need): boolean => fn !== 'absent' && fn !== 'offline'

@@ -1,5 +1,6 @@
 /** The state machine of an alert, of the reference. */
 import type { RuleDocument } from '../../../alerts/rule-document.ts'
+import type { AlertState } from '../../../alerts/transition.ts'
 import type { Truth } from './builders.ts'
 
 export type Alert = {
@@ -41,8 +42,30 @@ const deadlineOf = (alert: Alert, rule: RuleDocument): number | undefined => {
     : undefined
 }
 
-/** Judges an alert at `at`; the change as text, `from>to @time`, if there is one. */
-export const step = (alert: Alert, rule: RuleDocument, at: number, seen: Seen): string | undefined => {
+/** A change of an alert. */
+export type Change = { readonly from: AlertState; readonly to: AlertState; readonly atMicros: number }
+
+export const newAlert = (): Alert => ({
+  state: 'inactive',
+  judgedAt: Number.NEGATIVE_INFINITY,
+  changedAt: Number.NEGATIVE_INFINITY,
+})
+
+/** The rule was edited: what is pending is dropped, and what fires is judged anew. */
+export const renew = (alert: Alert): void => {
+  if (alert.state === 'pending') alert.state = 'inactive'
+  Object.assign(alert, { clearSince: undefined, deadline: undefined })
+}
+
+/** The end of an alert that fires when it is watched no more. */
+export const endOf = ({ changedAt }: Alert, now: number): Change => ({
+  from: 'firing',
+  to: 'resolved',
+  atMicros: Math.max(now, changedAt + 1),
+})
+
+/** Judges an alert at `at`; the change, if there is one. */
+export const step = (alert: Alert, rule: RuleDocument, at: number, seen: Seen): Change | undefined => {
   const from = alert.state
   const to = (from === 'firing' ? wishOfFiring : wish)(alert, rule, at, seen)
   if (to !== from && alert.changedAt === at) {
@@ -53,8 +76,8 @@ export const step = (alert: Alert, rule: RuleDocument, at: number, seen: Seen): 
     alert.deadline = deadlineOf(alert, rule)
     return undefined
   }
-  const changedAt = Math.max(at, alert.changedAt + 1)
-  Object.assign(alert, { state: to, changedAt, clearSince: undefined })
+  const atMicros = Math.max(at, alert.changedAt + 1)
+  Object.assign(alert, { state: to, changedAt: atMicros, clearSince: undefined })
   alert.deadline = deadlineOf(alert, rule)
-  return `${from}>${from === 'firing' ? 'resolved' : to} @${changedAt}`
+  return { from, to: from === 'firing' ? 'resolved' : to, atMicros }
 }

@@ -1,248 +1,118 @@
 /**
- * The reference: the same rules judged in the slow and obvious way, to hold the engine against. It keeps the whole history of each device
- * as a list, looks at every device at every mark, and answers each function by filtering that list. It shares no code with the
- * engine but the trees of the test language.
+ * The reference: the same rules judged in the slow and obvious way, to hold the engine against. It keeps the whole past of each device
+ * as a list, looks at every device at every mark and every change of rules, and answers each function by filtering that list. It shares
+ * no code with the engine but the trees of the test language.
  */
 import type { RuleDocument } from '../../../alerts/rule-document.ts'
+import type { AlertCause } from '../../../alerts/transition.ts'
 import type { FleetDocument } from '../../../pipeline/fleet-document.ts'
-import type { Need, Value } from '../../need.ts'
-import { isNumber, needsOf, type Reading, type Tree, truthOf } from './builders.ts'
-import { type Alert, step } from './reference-alert.ts'
+import type { Detector, Labels } from '../ports.ts'
+import type { EventRow, Reading } from './builders.ts'
+import { ReferenceDevice } from './reference-device.ts'
+import { type Found, ruleOf, type World } from './reference-world.ts'
 
-const SETTLE = 5_000_000
 const OUTAGE_MS = 30_000
-const NONE = Number.NEGATIVE_INFINITY
 
-export type Delivery = { readonly storedMs: number; readonly markMs?: number; readonly readings: readonly Reading[] }
-
-/** A reading that was used: when, in the device's time. */
-type Used = { readonly at: number; readonly values: Readonly<Record<string, Value>> }
-
-type Device = {
-  readonly id: string
-  readonly used: Used[]
-  readonly keys: Set<string>
-  readonly heard: Map<string, number>
-  readonly waiting: Reading[]
-  readonly alerts: Map<string, Alert>
-  watermark: number
-  markedAt: number
-  released: number
-  judged: number
-  heardAny: number
-}
-
-type Rule = {
-  readonly document: RuleDocument
-  readonly when: Tree
-  readonly clear: Tree | undefined
-  readonly needs: readonly Need[]
-}
-
-const bucketOf = (micros: number, windowMs: number): bigint => (BigInt(micros) * 60n) / (BigInt(windowMs) * 1000n)
-
-/** First µs of a bucket. */
-const startOf = (bucket: bigint, windowMs: number): number => {
-  const width = BigInt(windowMs) * 1000n
-  return Number((bucket * width + 59n) / 60n)
-}
-
-const fold = (fn: string, values: readonly { at: number; value: number }[]): number | undefined => {
-  const numbers = values.map(({ value }) => value)
-  const sum = numbers.reduce((a, b) => a + b, 0)
-  if (fn === 'count') return numbers.length
-  const [first, last] = [values[0], values.at(-1)]
-  if (!first || !last) return undefined
-  const mean = sum / numbers.length
-  const change = last.at > first.at ? last.value - first.value : undefined
-  const answers: Record<string, number | undefined> = {
-    ...{ avg: mean, sum, min: Math.min(...numbers), max: Math.max(...numbers), delta: change },
-    stddev: Math.sqrt(numbers.reduce((a, b) => a + (b - mean) ** 2, 0) / numbers.length),
-    rate: change === undefined ? undefined : change / ((last.at - first.at) / 1e6),
-  }
-  return answers[fn]
-}
+/** What happens to a shard. */
+export type Step =
+  | { readonly readings: readonly Reading[]; readonly storedMs: number; readonly markMs?: number }
+  | { readonly events: readonly EventRow[]; readonly storedMs: number; readonly markMs?: number }
+  | { readonly rule: RuleDocument }
+  | { readonly ruleGone: string }
+  | { readonly device: string; readonly labels: Labels }
+  | { readonly deviceGone: string }
+  | { readonly fleetGone: true }
 
 export class Reference {
-  readonly transitions: string[] = []
-  readonly #fleet: FleetDocument
-  readonly #rules: readonly Rule[]
-  readonly #devices: readonly Device[]
-  #mark: number | undefined
-  #elapsed = 0
-  #silence = 0
-  #silenceBefore = 0
+  readonly #world: World
+  readonly #events = new Set<number>()
+  #devices: readonly ReferenceDevice[] = []
 
-  constructor(fleet: FleetDocument, rules: readonly RuleDocument[], devices: readonly string[]) {
-    this.#fleet = fleet
-    this.#rules = rules.map((document) => {
-      const when = JSON.parse(document.when) as Tree
-      const clear = document.clearWhen === undefined ? undefined : (JSON.parse(document.clearWhen) as Tree)
-      return { document, when, clear, needs: [...needsOf(when), ...(clear ? needsOf(clear) : [])] }
-    })
-    this.#devices = devices.map((id) => ({
-      ...{ id, used: [], keys: new Set(), heard: new Map(), waiting: [], heardAny: 0 },
-      ...{ watermark: NONE, markedAt: 0, released: NONE, judged: NONE },
-      alerts: new Map(rules.map(({ uid }) => [uid, { state: 'inactive', judgedAt: NONE, changedAt: NONE }])),
-    }))
+  constructor(fleet: FleetDocument, detector: Detector) {
+    const clock = { mark: undefined, elapsed: 0, silence: 0, silenceBefore: 0 }
+    this.#world = { fleet, detector, found: [], rules: [], ...clock, isDoubtful: false }
   }
 
-  deliver({ storedMs, markMs, readings }: Delivery): void {
-    if (markMs !== undefined && markMs > (this.#mark ?? -1)) this.#take(markMs)
-    for (const reading of readings) {
-      const device = this.#devices.find(({ id }) => id === reading.device)
-      if (device) this.#read(device, reading, storedMs)
+  get found(): readonly Found[] {
+    return this.#world.found
+  }
+
+  get isDoubtful(): boolean {
+    return this.#world.isDoubtful
+  }
+
+  take(step: Step): void {
+    if ('storedMs' in step) this.#message(step)
+    else if ('rule' in step) this.#setRule(step.rule)
+    else if ('ruleGone' in step) this.#removeRule(step.ruleGone, 'rule-removed')
+    else if ('device' in step) this.#setDevice(step.device, step.labels)
+    else if ('deviceGone' in step) this.#removeDevice(step.deviceGone)
+    else for (const { uid } of this.#world.rules) this.#removeRule(uid, 'fleet-removed')
+  }
+
+  #message(step: Extract<Step, { storedMs: number }>): void {
+    if (step.markMs !== undefined) this.#mark(step.markMs)
+    if ('events' in step) for (const event of step.events) this.#event(event, step.storedMs)
+    else for (const reading of step.readings) this.#device(reading.device)?.take(reading, step.storedMs)
+  }
+
+  #device(id: string): ReferenceDevice | undefined {
+    return this.#devices.find((device) => device.id === id)
+  }
+
+  #mark(ms: number): void {
+    const world = this.#world
+    if (ms <= (world.mark ?? -1)) return
+    const gap = ms - (world.mark ?? ms)
+    world.mark = ms
+    world.elapsed += gap
+    world.silenceBefore = world.silence
+    world.silence += gap <= OUTAGE_MS ? gap : 0
+    for (const device of this.#devices) device.mark()
+  }
+
+  #event(event: EventRow, storedMs: number): void {
+    const device = this.#device(event.device)
+    if (!device || this.#events.has(event.digest)) return
+    this.#events.add(event.digest)
+    device.take(event, storedMs)
+  }
+
+  #setRule(document: RuleDocument): void {
+    if (document.suspend) {
+      this.#removeRule(document.uid, 'rule-changed')
+      return
     }
+    const rule = ruleOf(document)
+    for (const device of this.#devices) device.pass()
+    this.#world.rules = [...this.#world.rules.filter(({ uid }) => uid !== rule.uid), rule]
+    for (const device of this.#devices) device.apply(rule)
   }
 
-  #take(markMs: number): void {
-    const gap = markMs - (this.#mark ?? markMs)
-    this.#mark = markMs
-    this.#elapsed += gap
-    this.#silenceBefore = this.#silence
-    this.#silence += gap <= OUTAGE_MS ? gap : 0
-    for (const device of this.#devices) this.#pass(device)
-  }
-
-  /** What a mark does to a device. */
-  #pass(device: Device): void {
-    const quiet = this.#quiet(device)
-    if (quiet > device.judged) {
-      this.#release(device, quiet)
-      this.#settle(device, quiet)
-      device.judged = quiet
+  #removeRule(uid: string, cause: AlertCause): void {
+    const rule = this.#world.rules.find((one) => one.uid === uid)
+    if (!rule) return
+    for (const device of this.#devices) {
+      device.pass()
+      device.drop(rule, cause)
+      device.keepHistories()
     }
-    for (const rule of this.#rules) if (this.#crosses(rule, device)) this.#judge(rule, device, device.judged, false)
+    this.#world.rules = this.#world.rules.filter((one) => one !== rule)
   }
 
-  #quiet({ watermark, markedAt }: Device): number {
-    const behind = this.#late + SETTLE
-    if (watermark !== NONE) return watermark + (this.#elapsed - markedAt) * 1000 - behind
-    return this.#mark === undefined ? NONE : this.#mark * 1000 - behind
+  #setDevice(id: string, labels: Labels): void {
+    const known = this.#device(id)
+    known?.pass()
+    const device = known ?? new ReferenceDevice(id, this.#world)
+    if (!known) this.#devices = [...this.#devices, device]
+    device.relabel(labels)
   }
 
-  get #late(): number {
-    return this.#fleet.payload.allowedLatenessMs * 1000
-  }
-
-  #dues({ needs }: Rule, device: Device): number[] {
-    return needs.flatMap((need) => {
-      if (need.fn === 'absent') return [(device.heard.get(need.measurement) ?? 0) + need.windowMs]
-      return need.fn === 'offline' ? [device.heardAny + this.#fleet.offlineAfterMs] : []
-    })
-  }
-
-  #crosses(rule: Rule, device: Device): boolean {
-    return this.#dues(rule, device).some((due) => this.#silenceBefore < due && due <= this.#silence)
-  }
-
-  #isSilent(rule: Rule, device: Device): boolean {
-    return this.#dues(rule, device).some((due) => due <= this.#silence)
-  }
-
-  #read(device: Device, reading: Reading, storedMs: number): void {
-    const silent = this.#rules.filter((rule) => this.#isSilent(rule, device))
-    device.heardAny = this.#silence
-    for (const name of Object.keys(reading.values)) device.heard.set(name, this.#silence)
-    const usedBefore = device.used.length
-    if (reading.micros <= (storedMs + this.#fleet.payload.acceptFutureMs) * 1000) this.#offer(device, reading)
-    const last = device.used.length > usedBefore ? device.used.at(-1) : undefined
-    const at = Math.max(device.judged, this.#quiet(device))
-    for (const rule of silent)
-      if (!this.#isSilent(rule, device) && !(last && this.#isWoken(rule, last.values)) && at > NONE) {
-        this.#settle(device, at - SETTLE)
-        device.judged = at
-        this.#judge(rule, device, at, false)
-      }
-  }
-
-  #offer(device: Device, reading: Reading): void {
-    const key = `${reading.micros} ${reading.digest}`
-    if (reading.micros < device.released || device.keys.has(key)) return
-    device.keys.add(key)
-    if (device.watermark === NONE) {
-      device.judged = NONE
-      for (const alert of device.alerts.values()) alert.judgedAt = NONE
-    } else device.judged = Math.max(device.judged, this.#quiet(device))
-    if (reading.micros > device.watermark) {
-      device.watermark = reading.micros
-      device.markedAt = this.#elapsed
-    }
-    device.waiting.push(reading)
-    device.waiting.sort((a, b) => a.micros - b.micros || a.digest - b.digest)
-    this.#release(device, this.#late === 0 ? reading.micros : device.watermark - this.#late)
-  }
-
-  #release(device: Device, limit: number): void {
-    for (;;) {
-      const reading = device.waiting[0]
-      if (!reading || reading.micros > limit) return
-      device.waiting.shift()
-      const at = Math.max(reading.micros, device.judged)
-      this.#settle(device, at - SETTLE)
-      device.judged = at
-      device.released = reading.micros
-      device.used.push({ at, values: reading.values })
-      for (const rule of this.#rules) if (this.#isWoken(rule, reading.values)) this.#judge(rule, device, at, true)
-    }
-  }
-
-  #isWoken({ needs }: Rule, values: Readonly<Record<string, Value>>): boolean {
-    return needs.some((need) => need.fn === 'offline' || ('measurement' in need && need.measurement in values))
-  }
-
-  /** Judges each rule at each instant up to `limit` at which time alone does something to it. */
-  #settle(device: Device, limit: number): void {
-    for (;;) {
-      const next = this.#rules.map((rule) => this.#candidate(rule, device))
-      const first = Math.min(...next)
-      if (first > limit) return
-      this.#rules.forEach((rule, i) => {
-        if (next[i] === first) this.#judge(rule, device, Math.max(first, device.judged), false)
-      })
-    }
-  }
-
-  /** The first instant after the rule's last judgement at which a reading leaves a window or a deadline comes. */
-  #candidate({ document, needs }: Rule, device: Device): number {
-    const alert = device.alerts.get(document.uid) as Alert
-    const leaves = needs.flatMap((need) => {
-      if (!('windowMs' in need) || !('measurement' in need) || need.fn === 'absent') return []
-      const { windowMs, measurement } = need
-      return device.used
-        .filter(({ values }) => measurement in values)
-        .map(({ at }) => startOf(bucketOf(at, windowMs) + 60n, windowMs))
-    })
-    const deadline = alert.deadline === undefined ? [] : [Math.max(alert.deadline, alert.judgedAt + 1)]
-    return Math.min(Number.POSITIVE_INFINITY, ...[...leaves, ...deadline].filter((at) => at > alert.judgedAt))
-  }
-
-  #judge({ document, when, clear, needs }: Rule, device: Device, at: number, isReading: boolean): void {
-    const read = (need: Need) => this.#read1(need, device, at)
-    const alert = device.alerts.get(document.uid) as Alert
-    alert.judgedAt = at
-    const change = step(alert, document, at, {
-      when: truthOf(when, read),
-      clear: clear && truthOf(clear, read),
-      isReading,
-    })
-    const valueNeed = needsOf(when).find(isNumber)
-    const value = valueNeed && read(valueNeed)
-    if (change) this.transitions.push(`${document.uid} ${device.id} ${change} ${needs.length > 0 ? value : ''}`)
-  }
-
-  #read1(need: Need, device: Device, at: number): Value | undefined {
-    if (need.fn === 'offline') return this.#silence - device.heardAny >= this.#fleet.offlineAfterMs
-    if (need.fn === 'absent') return this.#silence - (device.heard.get(need.measurement) ?? 0) >= need.windowMs
-    if (!('measurement' in need)) throw new Error(`the reference knows no ${need.fn}`)
-    const all = device.used.filter(({ values }) => need.measurement in values)
-    if (need.fn === 'last') return all.at(-1)?.values[need.measurement]
-    if (need.fn === 'anomaly' || need.fn === 'percentile') throw new Error(`the reference knows no ${need.fn}`)
-    const oldest = bucketOf(at, need.windowMs) - 59n
-    const within = all.filter((used) => bucketOf(used.at, need.windowMs) >= oldest)
-    return fold(
-      need.fn,
-      within.map((used) => ({ at: used.at, value: Number(used.values[need.measurement]) })),
-    )
+  #removeDevice(id: string): void {
+    const device = this.#device(id)
+    if (!device) return
+    device.pass()
+    for (const rule of this.#world.rules) device.drop(rule, 'device-removed')
+    this.#devices = this.#devices.filter((one) => one !== device)
   }
 }
