@@ -39,7 +39,7 @@ export const REASONS = {
     'spec.suspend is true: a fleet is not converged, and its data keeps flowing; a rule is not judged, and its alerts resolve.',
   Invalid: 'The resource breaks a rule; the last good version keeps running.',
   TopicNotGranted: "A topic lies outside the fleet's own and outside the prefixes granted to its namespace.",
-  TopicConflict: 'Another fleet already claims a topic that overlaps.',
+  TopicConflict: 'A topic overlaps with what another fleet claims, or, of a rule, with what its own fleet reads.',
   Immutable: 'A field was changed that can not change; the message names the way out.',
   NotOwned: 'Something of that name exists that Fleetloom did not make; it is left alone.',
   Unreachable: 'A back-end does not answer; retried with backoff.',
@@ -57,6 +57,10 @@ export const REASONS = {
   Observed: 'Reported by a data-plane service.',
   FleetNotFound: 'The fleet that a rule names does not exist yet.',
   InvalidExpression: 'An expression of a rule can not be judged for its fleet; the message holds the position.',
+  HistoryNotReady: 'The stream or the table that keeps alerts is not as it must be; the message says what to do.',
+  TooManyRules: 'The fleet has as many rules as it may have; this one is not judged.',
+  TooManyTopics:
+    'The rules of a namespace publish on as many topics as they may; the receivers beyond them are left out.',
   SecretNotReadable:
     'A Secret that a rule names may not be read, or is not as it must be; the receiver that needs it is left out.',
 } as const

@@ -55,11 +55,10 @@ test('the operator may do what it must, and read no Secret but that of its own w
       (error: Error) => error.message.trim() || 'no',
     )
   assert.equal(await can('patch', 'devicefleets', '--subresource=status', '-n', 'coldchain'), 'yes')
-  const own = new Set([`create secrets in ${RELEASE.namespace}`])
   for (const verb of ['get', 'list', 'watch', 'create', 'update', 'delete'])
     for (const namespace of ['coldchain', RELEASE.namespace, 'kube-system']) {
       const what = `${verb} secrets in ${namespace}`
-      assert.equal((await can(verb, 'secrets', '-n', namespace)) === 'yes', own.has(what), what)
+      assert.notEqual(await can(verb, 'secrets', '-n', namespace), 'yes', what)
     }
   assert.equal(await can('get', `secrets/${RELEASE.name}-operator-webhook`, '-n', RELEASE.namespace), 'yes')
   for (const what of [
@@ -166,10 +165,14 @@ test('a rule that is deleted leaves nothing, and one with a fleet that is gone w
   assert.equal(await ruleDocument(nats, RULE), undefined)
   await kube.kubernetes.apply(rule({ notify: [] }))
   await kube.untilRuleSays(RULE, /^Accepted=True/)
+  await judge({ firing: 2, pending: 1 })
+  await until(async () => (await kube.kubernetes.rule(RULE)).status?.firing === 2, { what: 'two to fire' })
   await kubectl('delete', 'df', FLEET.name, '-n', FLEET.namespace, '--timeout=60s')
   await kube.untilRuleSays(
     RULE,
     /^Accepted=False FleetNotFound: there is no fleet coldchain\/reefers yet; the rule waits for it/,
   )
+  const { firing, pending } = (await kube.kubernetes.rule(RULE)).status ?? {}
+  assert.deepEqual({ firing, pending }, { firing: 0, pending: 0 })
   await kubectl('delete', 'ar', RULE.name, '-n', RULE.namespace, '--timeout=60s')
 })

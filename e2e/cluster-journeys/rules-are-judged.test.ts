@@ -8,7 +8,7 @@ import { topicClaimKey } from '@fleetloom/crds/names'
 import { newAuthority } from '@fleetloom/shared/certificates/authority'
 import { connectNats } from '@fleetloom/shared/nats'
 import { fleetYaml, type KubePlatform, startKubePlatform } from '../cluster/kube-platform.ts'
-import { type Kubernetes, operatorOn, RELEASE } from '../cluster/kubernetes.ts'
+import { chartYaml, type Kubernetes, operatorOn, RELEASE } from '../cluster/kubernetes.ts'
 import { WEBHOOK_SECRET, webhookEnv } from '../cluster/webhook.ts'
 import { ruleYaml } from '../journeys/rules-under-test.ts'
 import { freePort } from '../kit/ports.ts'
@@ -44,19 +44,27 @@ const warnings = (yaml: string): Promise<string> => {
 
 type Secret = { readonly data: Readonly<Record<string, string>> }
 const secretPath = `/api/v1/namespaces/${RELEASE.namespace}/secrets/${WEBHOOK_SECRET}`
-const authority = async (): Promise<string> => {
+const stored = async (key: string): Promise<string> => {
   const { data } = await kube.kubernetes.api.request<Secret>({ method: 'GET', path: secretPath })
-  return Buffer.from(data['ca.crt'] ?? '', 'base64').toString()
+  return Buffer.from(data[key] ?? '', 'base64').toString()
+}
+const authority = () => stored('ca.crt')
+
+type Configuration = { readonly webhooks: readonly { readonly clientConfig: { readonly url: string } }[] }
+const askedUrls = async (): Promise<string[]> => {
+  const name = webhookEnv(port).WEBHOOK_CONFIGURATION
+  const path = `/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/${name}`
+  const { webhooks } = await kube.kubernetes.api.request<Configuration>({ method: 'GET', path })
+  return webhooks.map(({ clientConfig }) => clientConfig.url)
 }
 
 /** An authority that has lived nine tenths of its life: the operator is to replace it. */
-const putAgingAuthority = async ({ api }: Kubernetes): Promise<void> => {
+const putAgingAuthority = async ({ kubectl: run }: Kubernetes): Promise<void> => {
   const now = Date.now()
   const validity = { notBefore: new Date(now - 9 * DAY_MS), notAfter: new Date(now + DAY_MS) }
   const { certificate, key } = await newAuthority('aging', validity)
-  const metadata = { namespace: RELEASE.namespace, name: WEBHOOK_SECRET }
-  const body = { apiVersion: 'v1', kind: 'Secret', metadata, stringData: { 'ca.crt': certificate, 'ca.key': key } }
-  await api.request({ method: 'POST', path: secretPath.replace(/\/[^/]+$/, ''), body })
+  const patch = JSON.stringify({ stringData: { 'ca.crt': certificate, 'ca.key': key } })
+  await run(['patch', 'secret', WEBHOOK_SECRET, '-n', RELEASE.namespace, '--type=merge', '-p', patch])
 }
 
 before(async () => {
@@ -78,6 +86,8 @@ after(() => kube?.[Symbol.asyncDispose]())
 
 test('the certificate and its authority are replaced while rules are applied, and every bad one is refused', async () => {
   const aging = await authority()
+  const path = await stored('path')
+  assert.match(path, /^\/validate\/[\w-]{43}$/)
   assert.equal(new X509Certificate(aging).subject, 'CN=aging')
   let refused = 0
   const refuses = async () => {
@@ -92,8 +102,9 @@ test('the certificate and its authority are replaced while rules are applied, an
     what: 'another authority',
     deadlineMs: 40_000,
   })
-  const { data } = await kube.kubernetes.api.request<Secret>({ method: 'GET', path: secretPath })
-  assert.equal(Buffer.from(data['previous.crt'] ?? '', 'base64').toString(), aging)
+  assert.equal(await stored('previous.crt'), aging)
+  assert.equal(await stored('path'), path, 'the path stays')
+  for (const url of await askedUrls()) assert.equal(url, `https://127.0.0.1:${port}${path}`)
   const signer = new X509Certificate(await authority())
   const shown = () =>
     new Promise<string>((resolve, reject) => {
@@ -113,6 +124,29 @@ test('the certificate and its authority are replaced while rules are applied, an
   await until(shown, { what: 'a certificate of the new authority', deadlineMs: 20_000 })
   for (let i = 0; i < 3; i++) await refuses()
   process.stdout.write(`${refused} bad rules were refused meanwhile\n`)
+})
+
+test("who can't read the Secret of the webhook learns nothing from it; helm's marks on it stay", async () => {
+  await kubectl('create', 'rolebinding', 'tenant', '-n', FLEET.namespace, '--clusterrole=admin', '--user=tenant')
+  for (const what of ['validatingwebhookconfigurations', `secrets/${WEBHOOK_SECRET}`]) {
+    const scope = what.startsWith('secrets') ? RELEASE.namespace : FLEET.namespace
+    const answer = await kubectl('auth', 'can-i', 'get', what, '-n', scope, '--as=tenant').catch(() => 'no')
+    assert.doesNotMatch(answer, /^yes/, what)
+  }
+  const { metadata } = await kube.kubernetes.api.request<{ metadata: { labels: object; annotations: object } }>({
+    method: 'GET',
+    path: secretPath,
+  })
+  assert.ok('app.kubernetes.io/name' in metadata.labels)
+  assert.ok('helm.sh/resource-policy' in metadata.annotations)
+})
+
+test('a chart that is applied again leaves the certificate and the path as they are', async () => {
+  const before = [await stored('ca.crt'), await stored('path')]
+  const yaml = await chartYaml(kube.kubernetes.controlPlane, { templates: ['operator-webhook.yaml'] })
+  const secret = yaml.split('\n---\n').find((one) => /^kind: Secret$/m.test(one))
+  await kube.kubernetes.apply(secret ?? '')
+  assert.deepEqual([await stored('ca.crt'), await stored('path')], before)
 })
 
 test('a bad expression is refused with position, reason and the nearest name; a good one is taken', async () => {
@@ -194,13 +228,13 @@ test('a second replica, which does not lead, judges as well, with a certificate 
     kind: 'AdmissionReview',
     request: {
       ...{ uid: 'u', kind: { kind: 'AlertRule' }, name: 'bad', namespace: 'coldchain' },
-      object: { metadata: {}, spec: { fleet: FLEET.name, when: WHEN, labels: {}, annotations: {} } },
+      object: { metadata: {}, spec: { fleet: FLEET.name, when: WHEN, notify: [], labels: {}, annotations: {} } },
     },
   }
   const ask = async (): Promise<{ response: { allowed: boolean; uid: string; status: { message: string } } }> => {
     const { promise, resolve, reject } = Promise.withResolvers<string>()
-    const ca = await authority()
-    const options = { host: '127.0.0.1', port: second, ca, agent: false, method: 'POST', path: '/validate' } as const
+    const [ca, path] = [await authority(), await stored('path')]
+    const options = { host: '127.0.0.1', port: second, ca, agent: false, method: 'POST', path } as const
     https
       .request(options, async (response) => resolve(Buffer.concat(await response.toArray()).toString()))
       .on('error', reject)

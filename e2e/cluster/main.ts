@@ -13,6 +13,8 @@ const DATA = join(ROOT, '.data', 'cluster')
 const PID = join(DATA, 'pid')
 const READY = join(DATA, 'kubeconfig-path')
 const LOG = join(DATA, 'cluster.log')
+/** Of the manifests in crds/examples; the prefix that one of them asks for is granted too. */
+const EXAMPLE_NAMESPACES = ['climate', 'coldchain', 'lab', 'weather']
 const START_MS = 120_000
 const STOP_MS = 30_000
 
@@ -40,7 +42,12 @@ const serve = async (): Promise<void> => {
     say(`a part of the cluster ended: ${how}`)
     resolve()
   }
-  await using kubernetes = await startKubernetes({ directory: join(DATA, 'control-plane'), onDeath })
+  await using kubernetes = await startKubernetes({
+    directory: join(DATA, 'control-plane'),
+    values: { sharedPrefixes: [{ prefix: 'sensors/', namespace: 'climate' }] },
+    onDeath,
+  })
+  for (const namespace of EXAMPLE_NAMESPACES) await kubernetes.kubectl(['create', 'namespace', namespace])
   writeFileSync(READY, kubernetes.controlPlane.kubeconfig)
   await promise
 }
@@ -61,7 +68,8 @@ const up = async (): Promise<void> => {
   await until(() => existsSync(READY) || !isAlive(Number(child.pid)), { what: 'the cluster', deadlineMs: START_MS })
   if (!existsSync(READY)) throw new Error(`the cluster did not start; the end of its log:\n${tailOf(LOG)}`)
   const kubeconfig = readFileSync(READY, 'utf8')
-  say(`  ✓ up; it has no nodes, so it runs no pods. Try:
+  say(`  ✓ up; it has no nodes, so it runs no pods: the API server judges schemas and granted topics, while expressions of
+    rules are judged by the operator's webhook, which does not run here. Try:
 
   export KUBECONFIG=${kubeconfig}
   ${kubectl} explain devicefleet.spec

@@ -6,22 +6,23 @@ const CONFIGURATION = `${RELEASE.namespace}-${RELEASE.name}-operator`
 /** Name of the Secret with the authority of the webhook's certificates. */
 export const WEBHOOK_SECRET = `${RELEASE.name}-operator-webhook`
 
-type Configuration = {
-  readonly kind: string
-  readonly webhooks: readonly { readonly clientConfig: { readonly service: { readonly path: string } } }[]
-}
+type Document = { readonly kind: string; readonly webhooks?: readonly object[] }
 
-/** Applies the chart's webhook configuration, with this port of the machine for its Service. */
+/** Applies the chart's webhook configuration, with this port of the machine for its Service, and the Secret that goes with it. */
 export const applyWebhook = async ({ controlPlane, apply }: Kubernetes, port: number): Promise<void> => {
   const yaml = await chartYaml(controlPlane, { templates: ['operator-webhook.yaml'] })
-  const documents = parseAllDocuments(yaml).map((document) => document.toJS() as Configuration)
-  const found = documents.find(({ kind }) => kind === 'ValidatingWebhookConfiguration')
-  if (!found) throw new Error('the chart has no webhook configuration')
-  const webhooks = found.webhooks.map((webhook) => {
-    const { path } = webhook.clientConfig.service
-    return { ...webhook, clientConfig: { url: `https://127.0.0.1:${port}${path}` } }
-  })
-  await apply(JSON.stringify({ ...found, webhooks }))
+  const documents = parseAllDocuments(yaml).map((document) => document.toJS() as Document)
+  const [configuration, secret] = ['ValidatingWebhookConfiguration', 'Secret'].map((kind) =>
+    documents.find((one) => one.kind === kind),
+  )
+  if (!configuration?.webhooks || !secret)
+    throw new Error('the chart has no webhook configuration, or no Secret for it')
+  const webhooks = configuration.webhooks.map((webhook) => ({
+    ...webhook,
+    clientConfig: { url: `https://127.0.0.1:${port}` },
+  }))
+  await apply(JSON.stringify({ ...configuration, webhooks }))
+  await apply(JSON.stringify(secret))
 }
 
 /** What an operator is told of it. */

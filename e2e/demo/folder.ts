@@ -1,12 +1,17 @@
 /** The demo's folder, `.data/` unless DEMO_DATA says otherwise: made on the first start, taken up again on the next. */
+import { randomBytes } from 'node:crypto'
 import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { join, relative, resolve } from 'node:path'
+import { dirname, join, relative, resolve } from 'node:path'
 import type { Part, PlatformOptions } from '../kit/platform-options.ts'
 import { isFree } from '../kit/ports.ts'
 import { ROOT } from '../tools/paths.ts'
 
 export const DATA = resolve(ROOT, process.env.DEMO_DATA || '.data')
 export const MANIFESTS = join(DATA, 'manifests')
+/** What the operator reads secrets of rules from. */
+export const RULE_SECRETS = join(DATA, 'rule-secrets')
+/** The key with which the webhook of the example rule `too-warm` signs. */
+const HOOK_KEY = join(RULE_SECRETS, 'coldchain', 'hook', 'key')
 const EXAMPLES = join(ROOT, 'crds', 'examples')
 const RUNNING = join(DATA, 'running.json')
 
@@ -24,6 +29,10 @@ export const shown = (path: string): string => (path.startsWith(ROOT) ? relative
 export const prepareFolder = (): { readonly isFirst: boolean } => {
   const isFirst = !existsSync(MANIFESTS)
   mkdirSync(join(DATA, 'logs'), { recursive: true, mode: 0o700 })
+  if (!existsSync(HOOK_KEY)) {
+    mkdirSync(dirname(HOOK_KEY), { recursive: true, mode: 0o700 })
+    writeFileSync(HOOK_KEY, randomBytes(32).toString('hex'), { mode: 0o600 })
+  }
   if (isFirst) cpSync(EXAMPLES, MANIFESTS, { recursive: true })
   return { isFirst }
 }

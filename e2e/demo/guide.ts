@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import type { Device } from '../kit/api-client.ts'
 import type { Platform } from '../kit/platform.ts'
+import { firingCommand } from './alert.ts'
 import { MANIFESTS, shown } from './folder.ts'
 import { bold, say, table } from './screen.ts'
 
@@ -21,10 +22,6 @@ export const queryCommand = ({ questdb }: Platform, { namespace, name }: Device)
     `curl -sG ${questdb.url}/exp -u ${questdb.user}:${questdb.password.value}`,
     `--data-urlencode ${quoted(`query=SELECT ts, device, temperature, door FROM ${namespace}_${name} ORDER BY ts DESC LIMIT 5`)}`,
   ].join(' ')
-
-/** What fires now. */
-const alertsCommand = ({ api, adminKeyFile }: Platform): string =>
-  `curl -s -H "Authorization: Bearer $(cat ${shown(adminKeyFile)})" ${api.url}/v1/alerts`
 
 const addresses = (platform: Platform): [string, string][] => {
   const { mosquitto, nats, questdb, api, operator, ingest, writer, alerter } = platform
@@ -52,8 +49,8 @@ export const showGuide = (platform: Platform, device: Device): void => {
   say(`  ${publishCommand(platform, device)}`)
   say(bold('See it in the database'))
   say(`  ${queryCommand(platform, device)}`)
-  say(bold('See what alerts fire: truck-1 is about to leave its door open for ten seconds'))
-  say(`  ${alertsCommand(platform)}`)
+  say(bold('See what alerts fire: truck-1 is about to leave its door open for half a minute'))
+  say(`  ${firingCommand(platform)}`)
   say(bold('Change a fleet: add a measurement, then watch it converge'))
   say(
     `  sed -i 's/^  measurements:/&\\n    - { name: battery, type: Double, unit: V }/' ${shown(MANIFESTS)}/reefers.yaml && make status`,

@@ -7,10 +7,20 @@ import type { FleetStatus } from '../kit/fleet-status.ts'
 import { type Platform, startPlatform } from '../kit/platform.ts'
 import { SERVICES } from '../kit/services.ts'
 import { until } from '../kit/until.ts'
-import { historyCommand, playAlert } from './alert.ts'
+import { playAlert } from './alert.ts'
 import { checkRows } from './check.ts'
 import { demoDevice } from './device.ts'
-import { choosePorts, DATA, DemoError, logFileOf, markRunning, prepareFolder, runningDemo, shown } from './folder.ts'
+import {
+  choosePorts,
+  DATA,
+  DemoError,
+  logFileOf,
+  markRunning,
+  prepareFolder,
+  RULE_SECRETS,
+  runningDemo,
+  shown,
+} from './folder.ts'
 import { showGuide } from './guide.ts'
 import { dim, done, failed, say } from './screen.ts'
 import { startSimulator } from './simulator.ts'
@@ -31,6 +41,7 @@ const start = async (stack: AsyncDisposableStack, watchdog: Watchdog) => {
     await startPlatform({
       directory: DATA,
       sharedPrefixes: SHARED_PREFIXES,
+      env: { operator: { SECRETS: RULE_SECRETS } },
       ports: await choosePorts(),
       logFile: logFileOf,
       onUp: (part) => done(part),
@@ -61,16 +72,27 @@ const meanwhile = <T>({ gaveUp }: Watchdog, work: Promise<T>): Promise<T | 'inte
   return Promise.race([work, interrupted, gaveUp.then((reason) => Promise.reject(new DemoError(reason)))])
 }
 
+/** How long the door stays open once the alert fires: for a person to look. */
+const OPEN_MS = 20_000
+
+/** Plays the scene, and says where to look. */
+const play = async (platform: Platform, device: Device, openMs: number): Promise<void> => {
+  const onChange = (line: string, look: string): void => {
+    done(line)
+    say(`    ${dim(look)}`)
+  }
+  await playAlert(platform, device, { openMs, onChange })
+}
+
 const check = async (platform: Platform, device: Device): Promise<void> => {
   await checkRows(platform, device)
-  await playAlert(platform, device, (line) => done(line))
+  await play(platform, device, 0)
 }
 
 /** An alert for the user to see; the demo goes on where it fails. */
 const showAlert = async (platform: Platform, device: Device): Promise<void> => {
   try {
-    await playAlert(platform, device, (line) => done(line))
-    say(`    ${dim(historyCommand(platform, device))}`)
+    await play(platform, device, OPEN_MS)
   } catch (error) {
     failed(`no alert was seen: ${messageOf(error)}`)
   }

@@ -82,12 +82,18 @@ const judge = async (firing: number, lastEvaluatedMs: number): Promise<void> => 
     })
 }
 
-test('a rule waits for its fleet, and for the alerter to judge it', async () => {
+test('a rule waits for its fleet, and for the alerter to judge it: quietly at first, then with a warning', async () => {
+  const warned = async () => (await platform.events()).some(({ reason }) => reason === 'WaitingForAlerter')
+  await platform.alerter.kill('SIGTERM')
   platform.apply('rule.yaml', ruleYaml({ rule: RULE, spec: { notify: NOTIFY } }))
   await untilSaid(/^Accepted=False FleetNotFound: there is no fleet cold\/reefers yet; the rule waits for it$/)
   assert.equal(await ruleDocument(platform.admin, RULE), undefined)
   platform.apply('reefers.yaml', manifest())
+  await untilSaid(/^PipelineReady=Unknown WaitingForAlerter: .*generation 1 yet \(shard 0, 1, 2, 3\)/)
+  assert.equal(await warned(), false)
   await untilSaid(/^PipelineReady=False WaitingForAlerter: .*generation 1 yet \(shard 0, 1, 2, 3\)/)
+  assert.equal(await warned(), true)
+  await platform.alerter.start()
 })
 
 test('a webhook whose secret is missing is left out and named; its secret arrives sealed; a changed one is taken over', async () => {
@@ -133,7 +139,7 @@ test('what fires shows in the status of the rule, who is online in that of the f
 test('the platform keeps a stream, a table and an account for alerts, and puts right what is changed by hand', async () => {
   const { admin, sql, accounts } = platform
   const user = { username: 'fleetloom_alerter', disabled: false }
-  const acl = { publish: ['fleets/cold/reefers/+/alerts'], subscribe: [] }
+  const acl = { publish: ['fleets/cold/+/+/alerts'], subscribe: [] }
   assert.deepEqual((await accounts.list()).get(user.username), { ...user, acl })
   const config = async () => (await admin.jsm.streams.info(names.alertStream)).config
   const { subjects, discard, max_age, max_bytes, allow_direct } = await config()
@@ -153,6 +159,16 @@ test('the platform keeps a stream, a table and an account for alerts, and puts r
   await until(async () => (await table()) !== undefined, { what: 'the table', deadlineMs: 15_000 })
   await until(async () => (await accounts.list()).get(user.username)?.acl.publish[0] !== '#', { what: 'the account' })
   assert.deepEqual((await accounts.list()).get(user.username), { ...user, acl })
+})
+
+test('a stream of alerts that is not ours is said at every rule, until it is', async () => {
+  const { metadata = {} } = (await platform.admin.jsm.streams.info(names.alertStream)).config
+  await platform.admin.jsm.streams.update(names.alertStream, { metadata: {} })
+  await untilSaid(
+    /^PipelineReady=False HistoryNotReady: stream alerts was not made by this installation; delete it or /,
+  )
+  await platform.admin.jsm.streams.update(names.alertStream, { metadata })
+  await untilSaid(/^Ready=True/)
 })
 
 test('a document that is changed or lost is put right; an untouched rule writes nothing', async () => {
@@ -196,6 +212,23 @@ test('a bad expression, or a fleet that loses what it reads, is said with its pl
   await untilSaid(/^Accepted=True/)
   platform.apply('reefers.yaml', manifest({ measurements: { wind: 'Double' } }))
   await untilSaid(/^Accepted=False InvalidExpression: spec\.when: unknown measurement temperature at line 1, column 6/)
+  platform.apply('reefers.yaml', manifest())
+  await untilSaid(/^Accepted=True/)
+})
+
+test('no rule publishes where its fleet reads; one that did before the fleet read there says so', async () => {
+  const topic = 'fleets/{namespace}/{fleet}/{device}/telemetry'
+  platform.apply('rule.yaml', ruleYaml({ rule: RULE, spec: { notify: [{ mqtt: { topic } }] } }))
+  await untilSaid(
+    /^Accepted=False TopicConflict: spec\.notify\[0\]\.mqtt\.topic: fleets\/cold\/reefers\/\+\/telemetry overlaps with /,
+  )
+  platform.apply('rule.yaml', ruleYaml({ rule: RULE, spec: { notify: NOTIFY } }))
+  await untilSaid(/^Accepted=True/)
+  platform.apply(
+    'reefers.yaml',
+    manifest({ spec: ["topics: {events: ['fleets/{namespace}/{fleet}/{device}/alerts']}"] }),
+  )
+  await untilSaid(/^Accepted=False TopicConflict: .*\/alerts overlaps with /)
   platform.apply('reefers.yaml', manifest())
   await untilSaid(/^Accepted=True/)
 })

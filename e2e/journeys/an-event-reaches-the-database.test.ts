@@ -89,8 +89,7 @@ test('an event over MQTT is one row, however often it is sent', async () => {
 })
 
 test('a bad event is a dead letter that names the field and the reason', async () => {
-  const bad = '{"type":"not one","severity":"high"}'
-  await publish(bad)
+  await publish('{"type":"not one","severity":"high"}', '{"type":"device_offline"}')
   type Letter = { reason: string; field: string; detail: string; payload?: string; stage: string }
   const letters = await until(
     async () => {
@@ -98,15 +97,20 @@ test('a bad event is a dead letter that names the field and the reason', async (
         'GET',
         `/v1/namespaces/${FLEET.namespace}/fleets/${FLEET.name}/dead-letters?reason=invalid_event`,
       )
-      return items.length > 0 ? items : undefined
+      return items.length > 1 ? items : undefined
     },
-    { what: 'the letter' },
+    { what: 'the letters' },
   )
   assert.deepEqual(
     letters.map(({ stage, reason, field }) => [stage, reason, field]),
-    [['mqtt', 'invalid_event', 'type']],
+    [
+      ['mqtt', 'invalid_event', 'type'],
+      ['mqtt', 'invalid_event', 'type'],
+    ],
   )
-  assert.match(letters[0]?.detail ?? '', /"not one" is not one/)
+  const details = letters.map(({ detail }) => detail).sort()
+  assert.match(details[0] ?? '', /"not one" is not one/)
+  assert.match(details[1] ?? '', /device_offline is told by the platform alone/)
 })
 
 test('events posted over HTTP are rows, once even when the same body is sent again', async () => {
@@ -223,8 +227,41 @@ test('stored events are shown, newest first, by device, type, severity and time'
     ['shown.c'],
   )
   assert.deepEqual(await shown(`to=${time(ts - 864e5 * 2)}`), [])
-  for (const wrong of ["type=x' OR '1'='1", 'from=yesterday', 'severity=info', 'limit=0', 'colour=red', 'device=a%27b'])
+  for (const wrong of [
+    "type=x' OR '1'='1",
+    'from=yesterday',
+    'severity=info',
+    'limit=0',
+    'colour=red',
+    'device=a%27b',
+    'continue=e1_x',
+  ])
     await assert.rejects(platform.call('GET', `${EVENTS}?${wrong}`), { status: 400 }, wrong)
+})
+
+test('pages of events, of one time among them, hold each event once', async () => {
+  const ts = Date.now() - 10_000
+  const events = Array.from({ length: 7 }, (_, i) => ({ device: 'door-1', type: 'paged', ts: i < 5 ? ts : ts + i }))
+  const posted = (await send(events)).body.events as { digest: string; ts: string }[]
+  await untilRows(`type = 'paged'`, 7)
+  type Page = { items: { digest: string; ts: string }[]; continue?: string }
+  const read: Page['items'] = []
+  let pages = 0
+  for (let next: string | undefined = ''; next !== undefined; pages++) {
+    const page: Page = await platform.call('GET', `${EVENTS}?type=paged&limit=2${next && `&continue=${next}`}`)
+    read.push(...page.items)
+    next = page.continue
+  }
+  assert.equal(pages, 4)
+  const sorted = (items: Page['items']) => items.map(({ digest }) => digest).sort()
+  assert.deepEqual(sorted(read), sorted(posted))
+  assert.deepEqual(
+    read.map(({ ts: at }) => at),
+    posted
+      .map(({ ts: at }) => at)
+      .sort()
+      .reverse(),
+  )
 })
 
 test('a key without events:write posts none', async () => {

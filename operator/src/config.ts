@@ -29,7 +29,9 @@ export const config = z.object({
   webhookSecret: z
     .string()
     .default('fleetloom-operator-webhook')
-    .describe("Secret in LEASE_NAMESPACE with the authority of the webhook's certificates; made when it is not there"),
+    .describe(
+      "Secret in LEASE_NAMESPACE with the authority of the webhook's certificates, and the path it is asked under; filled in where it is empty",
+    ),
   webhookPort: whole.min(0).max(65535).default(9443).describe('port on HTTP_HOST that the API server asks, over HTTPS'),
   platformKeyFile: z
     .string()

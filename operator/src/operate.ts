@@ -1,11 +1,13 @@
 /** What the replica that leads does: brings every resource about, for as long as it lives. */
+
+import { namesOf } from '@fleetloom/crds/names'
 import type { ProcessContext } from '@fleetloom/shared/process/run'
 import type { RuleCheck } from './alert-rule/check.ts'
 import { alertRule } from './alert-rule/kind.ts'
 import type { Config } from './config.ts'
 import { deviceFleet } from './device-fleet/kind.ts'
 import { createController, kindOf } from './loop/controller.ts'
-import { alerting, ensureAll, foundations } from './platform-work.ts'
+import { alerting, ensureAll, foundations, isFirstStart } from './platform-work.ts'
 import { type Look, resourceDeps, type Servers } from './resource-deps.ts'
 
 export type Operated = Servers & {
@@ -22,14 +24,16 @@ export const operate = async (
   const { source } = servers
   const standing = foundations(servers, config)
   mayWrite()
-  await ensureAll(standing, log)
+  let level = ((await isFirstStart(servers.nats, namesOf(config.installation))) ? 'info' : 'warn') as 'info' | 'warn'
+  await ensureAll(standing, log, level)
   // Reports of the data plane may come before the controller stands; it looks at everything when it starts.
   let look: Look = () => undefined
   const deps = await resourceDeps(context, servers, (kind, ref, afterMs) => look(kind, ref, afterMs))
   const work = [...standing, ...alerting(deps, config)]
   const onResync = async (): Promise<void> => {
     mayWrite()
-    await ensureAll(work, log)
+    await ensureAll(work, log, level)
+    level = 'warn'
   }
   const { workers, resyncMs } = config
   const controller = stack.use(

@@ -1,12 +1,16 @@
 /** What no single resource owns: buckets, streams, the broker's defaults, the alerts' table and the alerter's account. */
 
-import { namesOf } from '@fleetloom/crds/names'
+import { type Names, namesOf } from '@fleetloom/crds/names'
 import { durationMs } from '@fleetloom/crds/units'
+import type { Nats } from '@fleetloom/shared/nats'
 import { type Logger, messageOf } from '@fleetloom/shared/process/logger'
 import type { Config } from './config.ts'
+import { Stalling } from './loop/errors.ts'
 import type { ResourceDeps, Servers } from './resource-deps.ts'
 import { alertsWant, ensureAlertsTable } from './targets/database/alerts-table.ts'
 import { platformWork } from './targets/stream/platform.ts'
+import { checkAlertStream, refillHistory } from './targets/stream/refill.ts'
+import { orAbsent } from './targets/stream/stream-target.ts'
 
 /** Brings one thing about and returns what it had to change, in words. */
 export type Ensure = () => Promise<readonly string[]>
@@ -19,17 +23,49 @@ export const foundations = ({ nats, broker }: Pick<Servers, 'nats' | 'broker'>, 
   () => broker.secureDefaults(),
 ]
 
+/** The stream is ours, and the table is there; what is wrong with them for good is kept for the rules to tell. */
+const keepHistory = ({ fleets, rules: { history } }: ResourceDeps, ttlHours: number): Ensure => {
+  const { nats, names, catalog } = fleets
+  return async () => {
+    try {
+      await checkAlertStream(nats, names)
+      const changes = await ensureAlertsTable(catalog, alertsWant(names, ttlHours), () => refillHistory(nats, names))
+      history.fault = undefined
+      return changes
+    } catch (error) {
+      if (error instanceof Stalling) history.fault = error.message
+      throw error
+    }
+  }
+}
+
 /** What stands on them. */
-export const alerting = ({ fleets, rules }: ResourceDeps, { alertsTtl }: Config): Ensure[] => [
-  () => ensureAlertsTable(fleets.catalog, alertsWant(fleets.names, durationMs(alertsTtl) / HOUR_MS)),
-  async () => (await rules.alerter.converge()).map(({ message }) => `broker: ${message}`),
+export const alerting = (deps: ResourceDeps, { alertsTtl }: Config): Ensure[] => [
+  keepHistory(deps, durationMs(alertsTtl) / HOUR_MS),
+  async () => (await deps.rules.alerter.converge()).map(({ message }) => `broker: ${message}`),
 ]
 
-/** Does all of it; what is away is tried again at the next resync and holds up nothing else. */
-export const ensureAll = async (work: readonly Ensure[], log: Logger): Promise<void> => {
+/** Whether this installation is made now for the first time. Its services make buckets too, but only we make streams of it. */
+export const isFirstStart = async (
+  { jsm }: Pick<Nats, 'jsm'>,
+  { alertStream, deadLetters }: Names,
+): Promise<boolean> => {
+  const found = await Promise.all([alertStream, deadLetters].map((stream) => orAbsent(jsm.streams.info(stream))))
+  return found.every((stream) => stream === undefined)
+}
+
+/**
+ * Does all of it; what is away is tried again at the next resync and holds up nothing else. What is changed was changed by hand or
+ * lost before, which is worth a warning but for the very first time.
+ */
+export const ensureAll = async (
+  work: readonly Ensure[],
+  log: Logger,
+  level: 'info' | 'warn' = 'warn',
+): Promise<void> => {
   for (const ensure of work)
     try {
-      for (const change of await ensure()) log.warn(change)
+      for (const change of await ensure()) log[level](change)
     } catch (error) {
       log.warn(messageOf(error))
     }

@@ -47,11 +47,12 @@ export type Look = (kind: Kind, ref: Ref, afterMs: number) => void
 /** Several reports of one fleet in this time cause one look; numbers that only change can wait longer. */
 const SETTLE_MS = { conditions: 100, rules: 1_000, devices: 3_000 } as const
 
-/** A topic that was freed may be what another fleet waits for. */
+/** A topic that was freed may be what another fleet or a rule waits for. */
 const lookAtConflicts = async (source: Source, look: Look): Promise<void> => {
-  for (const { metadata, status } of await source.list('DeviceFleet'))
-    if (status?.conditions.some(({ reason }) => reason === 'TopicConflict'))
-      look('DeviceFleet', metadata, SETTLE_MS.conditions)
+  for (const kind of ['DeviceFleet', 'AlertRule'] as const)
+    for (const { metadata, status } of await source.list(kind))
+      if (status?.conditions.some(({ reason }) => reason === 'TopicConflict'))
+        look(kind, metadata, SETTLE_MS.conditions)
 }
 
 const lookAtNews = async (source: Source, look: Look, fleet: Ref, { conditions, devices, rules }: News) => {
@@ -141,6 +142,11 @@ export const resourceDeps = async (context: Context, servers: Servers, look: Loo
     forecasts: new Map(),
     now: Date.now,
   }
-  const alerter = new AlerterAccount({ ...own, names, documents: rules })
-  return { fleets, rules: { names, grants, source, secrets, keys, documents: rules, applied: known.applied, alerter } }
+  const rulesOnly = {
+    ...{ names, grants, source, secrets, keys, documents: rules, applied: known.applied, now: Date.now },
+    alerter: new AlerterAccount({ ...own, names, documents: rules }),
+    conflict: (fleet: Ref, filters: readonly string[]) => known.claims.conflictOf(fleet, filters)?.message,
+    history: { fault: undefined },
+  }
+  return { fleets, rules: rulesOnly }
 }

@@ -3,18 +3,27 @@ import type { KeyPair } from '@fleetloom/shared/certificates/authority'
 import { type Logger, messageOf } from '@fleetloom/shared/process/logger'
 import {
   type authoritySecret,
+  type Secret,
   serverNames,
   type WebhookConfiguration,
   type webhookConfiguration,
 } from './kube-objects.ts'
-import { type Authority, bundleOf, isAging, newAdmissionAuthority, serverCertificates, succeeded } from './rotation.ts'
+import {
+  type Authority,
+  bundleOf,
+  isAging,
+  newAdmissionAuthority,
+  newPath,
+  serverCertificates,
+  succeeded,
+} from './rotation.ts'
 
 export type CertificatesOptions = {
   readonly secret: AuthoritySecret
   readonly configuration: Pick<Configuration, 'read' | 'trust'>
   readonly leads: () => boolean
-  /** Takes the certificate to show. */
-  readonly use: (pair: KeyPair) => void
+  /** Takes the certificate to show, and the path to answer under. */
+  readonly use: (pair: KeyPair, path: string) => void
   readonly log: Logger
   readonly now?: () => number
 }
@@ -36,6 +45,7 @@ export class Keeper {
   readonly #certificateOf = serverCertificates()
   #successor: Successor | undefined
   #shown: KeyPair | undefined
+  #path = ''
   #said = ''
 
   constructor(options: CertificatesOptions) {
@@ -60,40 +70,40 @@ export class Keeper {
     const have = await configuration.read()
     if (!have)
       throw new Error('there is no such ValidatingWebhookConfiguration: resources are judged after they were taken')
-    const { authority: held, version } = await secret.read(this.#now())
-    const authority = leads() ? await this.#lead(have, held, version) : held
-    if (!authority) return
+    const { authority: held, secret: read } = await secret.read(this.#now())
+    const authority = leads() ? await this.#lead(have, held, read) : held
+    if (!authority?.path) return
     const pair = await this.#certificateOf(authority.current, serverNames(have), this.#now())
-    if (pair !== this.#shown) use(pair)
+    if (pair !== this.#shown || authority.path !== this.#path) use(pair, authority.path)
     this.#shown = pair
+    this.#path = authority.path
   }
 
   /** What only one replica may do. Gives the authority in force. */
-  async #lead(
-    have: WebhookConfiguration,
-    held: Authority | undefined,
-    version: string | undefined,
-  ): Promise<Authority> {
-    const authority = held ?? (await this.#begin(version))
+  async #lead(have: WebhookConfiguration, held: Authority | undefined, secret: Secret): Promise<Authority> {
+    const authority = held?.path ? held : await this.#begin(held, secret)
     if (!isAging(authority.current.certificate, this.#now())) this.#successor = undefined
     else this.#successor ??= { pair: await newAdmissionAuthority(this.#now()), trustedSinceMs: undefined }
-    await this.#options.configuration.trust(have, bundleOf(authority, this.#successor?.pair, this.#now()))
-    return held && this.#successor ? this.#succeed(authority, this.#successor, version) : authority
+    const bundle = bundleOf(authority, this.#successor?.pair, this.#now())
+    await this.#options.configuration.trust(have, { bundle, path: authority.path })
+    return authority === held && this.#successor ? this.#succeed(authority, this.#successor, secret) : authority
   }
 
-  async #begin(version: string | undefined): Promise<Authority> {
-    const authority = { current: await newAdmissionAuthority(this.#now()) }
-    await this.#options.secret.write(authority, version)
-    this.#options.log.info("a new authority signs the webhook's certificates")
+  /** Fills in what the Secret lacks. */
+  async #begin(held: Authority | undefined, secret: Secret): Promise<Authority> {
+    const kept = held ?? { current: await newAdmissionAuthority(this.#now()) }
+    const authority = { ...kept, path: newPath() }
+    await this.#options.secret.write(authority, secret)
+    this.#options.log.info(held ? 'the webhook has a path now' : "a new authority signs the webhook's certificates")
     return authority
   }
 
-  async #succeed(authority: Authority, { pair, trustedSinceMs }: Successor, version: string | undefined) {
+  async #succeed(authority: Authority, { pair, trustedSinceMs }: Successor, secret: Secret) {
     const sinceMs = trustedSinceMs ?? this.#now()
     this.#successor = { pair, trustedSinceMs: sinceMs }
     if (this.#now() - sinceMs < SETTLE_MS) return authority
     const next = succeeded(authority, pair)
-    await this.#options.secret.write(next, version)
+    await this.#options.secret.write(next, secret)
     this.#options.log.info("the authority of the webhook's certificates was replaced")
     this.#successor = undefined
     return next

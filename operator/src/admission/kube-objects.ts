@@ -15,29 +15,33 @@ const orNone = async <T>(request: Promise<T>): Promise<T | undefined> => {
   }
 }
 
-type Secret = {
-  readonly metadata: { readonly resourceVersion: string }
+/** The Secret as it was read: labels and all else that others wrote stay. */
+export type Secret = {
+  readonly metadata: { readonly resourceVersion?: string }
   readonly data?: Readonly<Record<string, string>>
 }
 
-export type StoredAuthority = { readonly authority: Authority | undefined; readonly version: string | undefined }
+export type StoredAuthority = { readonly authority: Authority | undefined; readonly secret: Secret }
 
-/** The Secret of the authority; each write is of the version that was read. */
+const encoded = (texts: Readonly<Record<string, string>>): Secret['data'] =>
+  Object.fromEntries(Object.entries(texts).map(([key, text]) => [key, Buffer.from(text).toString('base64')]))
+
+/** The Secret of the authority, which is there, empty at first; each write is of the version that was read. */
 export const authoritySecret = (api: KubeApi, { namespace, name }: Ref, beforeWrite: BeforeWrite) => {
-  const collection = `/api/v1/namespaces/${encodeURIComponent(namespace)}/secrets`
-  const path = `${collection}/${encodeURIComponent(name)}`
+  const path = `/api/v1/namespaces/${encodeURIComponent(namespace)}/secrets/${encodeURIComponent(name)}`
   return {
     read: async (nowMs: number): Promise<StoredAuthority> => {
       const secret = await orNone(api.request<Secret>({ method: 'GET', path }))
-      return { authority: authorityOf(secret?.data ?? {}, nowMs), version: secret?.metadata.resourceVersion }
+      if (!secret)
+        throw new Error(
+          `there is no Secret ${namespace}/${name}: the chart makes it empty, and the operator may not; apply the chart again, or run ` +
+            `kubectl create secret generic ${name} -n ${namespace}`,
+        )
+      return { authority: authorityOf(secret.data ?? {}, nowMs), secret }
     },
-    write: async (authority: Authority, version: string | undefined): Promise<void> => {
+    write: async (authority: Authority, secret: Secret): Promise<void> => {
       beforeWrite('secret')
-      const metadata = { namespace, name, ...(version !== undefined && { resourceVersion: version }) }
-      const body = { apiVersion: 'v1', kind: 'Secret', metadata, type: 'Opaque', stringData: secretDataOf(authority) }
-      await api.request(
-        version === undefined ? { method: 'POST', path: collection, body } : { method: 'PUT', path, body },
-      )
+      await api.request({ method: 'PUT', path, body: { ...secret, data: encoded(secretDataOf(authority)) } })
     },
   }
 }
@@ -47,7 +51,7 @@ type Webhook = {
   readonly clientConfig: {
     readonly caBundle?: string
     readonly url?: string
-    readonly service?: { readonly namespace: string; readonly name: string }
+    readonly service?: { readonly namespace: string; readonly name: string; readonly path?: string }
   }
 }
 export type WebhookConfiguration = { readonly webhooks?: readonly Webhook[] }
@@ -61,24 +65,36 @@ export const serverNames = ({ webhooks = [] }: WebhookConfiguration): readonly s
   return [...new Set(names)].sort()
 }
 
-/** Changes that give every webhook this bundle, base64. */
-export const bundlePatch = ({ webhooks = [] }: WebhookConfiguration, caBundle: string): readonly object[] =>
-  webhooks.flatMap(({ name, clientConfig }, i) =>
-    clientConfig.caBundle === caBundle
-      ? []
-      : [
-          { op: 'test', path: `/webhooks/${i}/name`, value: name },
-          { op: 'add', path: `/webhooks/${i}/clientConfig/caBundle`, value: caBundle },
-        ],
-  )
+/** How the API server is to reach us: what it trusts, PEM, and the path that it asks under. */
+export type Trust = { readonly bundle: string; readonly path: string }
+
+type Field = readonly [pointer: string, have: string | undefined, want: string]
+
+const fieldsOf = ({ clientConfig: { caBundle, service, url } }: Webhook, { bundle, path }: Trust): readonly Field[] => [
+  ['caBundle', caBundle, Buffer.from(bundle).toString('base64')],
+  ...(service ? [['service/path', service.path, path] as const] : []),
+  ...(url === undefined ? [] : [['url', url, new URL(path, url).href] as const]),
+]
+
+/** Changes that make every webhook so; none where all are. */
+export const trustPatch = ({ webhooks = [] }: WebhookConfiguration, trust: Trust): readonly object[] =>
+  webhooks.flatMap((webhook, i) => {
+    const changed = fieldsOf(webhook, trust).filter(([, have, want]) => have !== want)
+    if (changed.length === 0) return []
+    const at = `/webhooks/${i}`
+    return [
+      { op: 'test', path: `${at}/name`, value: webhook.name },
+      ...changed.map(([pointer, , value]) => ({ op: 'add', path: `${at}/clientConfig/${pointer}`, value })),
+    ]
+  })
 
 export const webhookConfiguration = (api: KubeApi, name: string, beforeWrite: BeforeWrite) => {
   const path = `/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/${encodeURIComponent(name)}`
   return {
     read: () => orNone(api.request<WebhookConfiguration>({ method: 'GET', path })),
-    /** Makes the API server trust this bundle; nothing is written where it does. */
-    trust: async (have: WebhookConfiguration, bundle: string): Promise<void> => {
-      const body = bundlePatch(have, Buffer.from(bundle).toString('base64'))
+    /** Makes the API server reach us so; nothing is written where it does. */
+    trust: async (have: WebhookConfiguration, trust: Trust): Promise<void> => {
+      const body = trustPatch(have, trust)
       if (body.length === 0) return
       beforeWrite('validatingwebhookconfiguration')
       await api.request({ method: 'PATCH', path, body, contentType: JSON_PATCH })

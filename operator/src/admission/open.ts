@@ -73,7 +73,7 @@ export const openAdmission = async (context: Context, around: Surroundings): Pro
   const beforeWrite = (what: string): void => gate('kubernetes', what)
   const secret = authoritySecret(api, { namespace, name: webhookSecret }, beforeWrite)
   const configuration = webhookConfiguration(api, name, beforeWrite)
-  const certificates = await keepCertificates({ secret, configuration, leads, use: (pair) => server.use(pair), log })
+  const certificates = await keepCertificates({ secret, configuration, leads, use: server.use, log })
   stack.use(certificates)
   log.info({ port: server.port, secret: label({ namespace, name: webhookSecret }) }, 'judging what is applied')
 }

@@ -62,6 +62,29 @@ test('a bad rule is refused as the API server refuses, each fault with its field
   assert.deepEqual(await responseTo(review('AlertRule', bad), { fleet: async () => undefined }), FINE)
 })
 
+test('a rule that would publish readings is refused by its topic', async () => {
+  const { spec } = aRule({ notify: [{ mqtt: { topic: 'fleets/{namespace}/{fleet}/{device}/telemetry' } }] })
+  const { status } = await responseTo(review('AlertRule', spec))
+  assert.match(
+    status?.message ?? '',
+    /^spec\.notify\[0\]\.mqtt\.topic: fleets\/cold\/reefers\/\+\/telemetry overlaps with /,
+  )
+})
+
+test('a rule that is too long is refused', async () => {
+  const spec = { ...good, annotations: { summary: 'x'.repeat(33_000) } }
+  const { status } = await responseTo(review('AlertRule', spec))
+  assert.match(status?.message ?? '', /^spec: is \d+ bytes long as JSON, and 32768 are the most/)
+})
+
+test('a rule beyond the last that its fleet may have is refused; those that are there can be changed', async () => {
+  const rules = async () => Array.from({ length: 1000 }, (_, i) => aRule({}, { name: `r-${i}` }))
+  const { status } = await responseTo(review('AlertRule', good), { rules })
+  assert.match(status?.message ?? '', /^spec\.fleet: fleet cold\/reefers has 200 rules, which is the most/)
+  const changed = { oldObject: { metadata: {}, spec: { ...good, severity: 'info' } } }
+  assert.deepEqual(await responseTo(review('AlertRule', good, changed), { rules }), FINE)
+})
+
 test('what does not change the spec, and what is being removed, is never held up', async () => {
   const before = { metadata: {}, spec: structuredClone(bad) }
   assert.deepEqual(await responseTo(review('AlertRule', bad, { oldObject: before })), FINE)

@@ -7,9 +7,9 @@ import { z } from 'zod'
 import { faultText } from '../alert-rule/check.ts'
 import { judgeFleet, judgeRule, type Known, type Verdict } from './verdict.ts'
 
-/** The API server has judged the objects by their schema, and filled in what they leave out. */
-const object = z.looseObject({
-  metadata: z.looseObject({ deletionTimestamp: z.string().optional() }),
+/** The API server has judged the objects by their schema, and filled in what they leave out. Nothing else of them is held. */
+const object = z.object({
+  metadata: z.object({ deletionTimestamp: z.string().optional() }),
   spec: z.unknown(),
 })
 
@@ -39,10 +39,9 @@ const verdictOf = async (known: Known, request: Request): Promise<Verdict> => {
   if (isSettled(request)) return FINE
   const { kind, namespace, name, object: now, oldObject } = request
   const ref = { namespace, name }
-  if (kind.kind === 'AlertRule') return judgeRule(known, ref, now?.spec as AlertRuleSpec)
-  if (kind.kind !== 'DeviceFleet') return FINE
-  const [before, after] = [oldObject?.spec as DeviceFleetSpec | undefined, now?.spec as DeviceFleetSpec]
-  return judgeFleet(known, ref, { before, after })
+  const specs = <Spec>() => ({ before: oldObject?.spec as Spec | undefined, after: now?.spec as Spec })
+  if (kind.kind === 'AlertRule') return judgeRule(known, ref, specs<AlertRuleSpec>())
+  return kind.kind === 'DeviceFleet' ? judgeFleet(known, ref, specs<DeviceFleetSpec>()) : FINE
 }
 
 /** As the API server itself refuses what breaks a rule of the schema, so that kubectl prints both alike. */

@@ -3,13 +3,14 @@ import { X509Certificate } from 'node:crypto'
 import { test } from 'node:test'
 import { createLogger } from '@fleetloom/shared/process/logger'
 import { Keeper } from './certificates.ts'
-import { bundlePatch, serverNames, type WebhookConfiguration } from './kube-objects.ts'
+import { serverNames, trustPatch, type WebhookConfiguration } from './kube-objects.ts'
 import {
   type Authority,
   authorityOf,
   bundleOf,
   isAging,
   newAdmissionAuthority,
+  newPath,
   secretDataOf,
   serverCertificates,
   succeeded,
@@ -19,6 +20,7 @@ const DAY_MS = 24 * 3_600_000
 const START = Date.parse('2026-01-01T00:00:00Z')
 const first = await newAdmissionAuthority(START)
 const second = await newAdmissionAuthority(START + 300 * DAY_MS)
+const PATH = newPath()
 const NAMES = ['fleetloom-operator-webhook.fleetloom.svc', '127.0.0.1']
 
 const subjects = (bundle: string): string[] =>
@@ -42,7 +44,7 @@ test('an authority is due after two thirds of its year, a server certificate aft
 })
 
 test('the bundle holds the successor before it is used and the one before until it has ended', () => {
-  const authority: Authority = { current: first }
+  const authority: Authority = { current: first, path: PATH }
   assert.deepEqual(subjects(bundleOf(authority, undefined, START)), [print(first)])
   assert.deepEqual(subjects(bundleOf(authority, second, START)), [print(second), print(first)])
   const next = succeeded(authority, second)
@@ -51,19 +53,25 @@ test('the bundle holds the successor before it is used and the one before until 
 })
 
 test('a Secret gives back what was put, and nothing where it holds nothing that can be used', () => {
-  const authority = succeeded({ current: first }, second)
+  const authority = succeeded({ current: first, path: PATH }, second)
   const data = encoded(secretDataOf(authority))
   assert.deepEqual(authorityOf(data, START), authority)
+  assert.equal(authority.path, PATH, 'a replaced authority keeps the path')
   assert.equal(authorityOf({}, START), undefined)
+  for (const path of ['', '/validate', `${PATH}/`])
+    assert.equal(authorityOf({ ...data, ...encoded({ path }) }, START)?.path, '')
   assert.equal(authorityOf({ ...data, 'ca.crt': 'eA==' }, START), undefined)
   assert.equal(authorityOf(data, START + 700 * DAY_MS), undefined)
 })
 
-const configuration = (caBundle?: string): WebhookConfiguration => ({
+const configuration = (caBundle?: string, path?: string): WebhookConfiguration => ({
   webhooks: [
     {
       name: 'a',
-      clientConfig: { service: { namespace: 'ns', name: 'hook' }, ...(caBundle !== undefined && { caBundle }) },
+      clientConfig: {
+        service: { namespace: 'ns', name: 'hook', ...(path !== undefined && { path }) },
+        ...(caBundle !== undefined && { caBundle }),
+      },
     },
     { name: 'b', clientConfig: { url: 'https://[::1]:9443/validate' } },
   ],
@@ -71,18 +79,26 @@ const configuration = (caBundle?: string): WebhookConfiguration => ({
 
 test('names are those of the configuration, and only what differs is patched', () => {
   assert.deepEqual(serverNames(configuration()), ['::1', 'hook.ns.svc'])
-  assert.deepEqual(bundlePatch(configuration('eA=='), 'eA=='), [
+  const trust = { bundle: 'x', path: PATH }
+  const second = [
     { op: 'test', path: '/webhooks/1/name', value: 'b' },
     { op: 'add', path: '/webhooks/1/clientConfig/caBundle', value: 'eA==' },
+    { op: 'add', path: '/webhooks/1/clientConfig/url', value: `https://[::1]:9443${PATH}` },
+  ]
+  assert.deepEqual(trustPatch(configuration('eA==', PATH), trust), second)
+  assert.deepEqual(trustPatch(configuration('eA=='), trust), [
+    { op: 'test', path: '/webhooks/0/name', value: 'a' },
+    { op: 'add', path: '/webhooks/0/clientConfig/service/path', value: PATH },
+    ...second,
   ])
 })
 
 /** A keeper on objects in memory, with a clock that the test moves. */
 const aKeeper = (leads: boolean, secret: { authority: Authority | undefined }) => {
-  const state = { now: START, bundle: '', shown: '', writes: [] as string[] }
+  const state = { now: START, bundle: '', shown: '', path: '', writes: [] as string[] }
   const keeper = new Keeper({
     secret: {
-      read: async () => ({ authority: secret.authority, version: '1' }),
+      read: async () => ({ authority: secret.authority, secret: { metadata: {} } }),
       write: async (authority) => {
         state.writes.push('secret')
         secret.authority = authority
@@ -90,12 +106,12 @@ const aKeeper = (leads: boolean, secret: { authority: Authority | undefined }) =
     },
     configuration: {
       read: async () => configuration(),
-      trust: async (_, bundle) => {
-        if (bundle !== state.bundle) state.writes.push('bundle')
+      trust: async (_, { bundle, path }) => {
+        if (bundle !== state.bundle || path !== secret.authority?.path) state.writes.push('bundle')
         state.bundle = bundle
       },
     },
-    ...{ leads: () => leads, use: ({ certificate }) => Object.assign(state, { shown: certificate }) },
+    ...{ leads: () => leads, use: ({ certificate }, path) => Object.assign(state, { shown: certificate, path }) },
     ...{ log: createLogger('test', 'fatal'), now: () => state.now },
   })
   return { keeper, state }
@@ -110,6 +126,8 @@ test('the leader trusts a successor first, uses it only after a while, and chang
   await keeper.look()
   assert.deepEqual(state.writes.splice(0), ['secret', 'bundle'])
   const begun = secret.authority?.current ?? first
+  const { path } = state
+  assert.ok(path && path === secret.authority?.path)
   await keeper.look()
   assert.deepEqual(state.writes, [])
 
@@ -126,6 +144,7 @@ test('the leader trusts a successor first, uses it only after a while, and chang
   assert.deepEqual(state.writes.splice(0), ['secret'])
   assert.notEqual(secret.authority?.current, begun)
   assert.ok(secret.authority && isSignedBy(state.shown, secret.authority.current))
+  assert.deepEqual([secret.authority.path, state.path], [path, path], 'the path stays')
   await keeper.look()
   assert.equal(subjects(state.bundle).length, 2, 'the earlier one is trusted on')
 })
@@ -135,8 +154,20 @@ test('a replica that does not lead shows a certificate of the authority there is
   const { keeper, state } = aKeeper(false, secret)
   await keeper.look()
   assert.equal(state.shown, '')
-  secret.authority = { current: first }
+  secret.authority = { current: first, path: '' }
+  await keeper.look()
+  assert.equal(state.shown, '', 'not before there is a path')
+  secret.authority = { current: first, path: PATH }
   await keeper.look()
   assert.ok(isSignedBy(state.shown, first))
   assert.deepEqual(state.writes, [])
+})
+
+test('a Secret without a path is given one, and keeps its authority', async () => {
+  const secret: { authority: Authority | undefined } = { authority: { current: first, path: '' } }
+  const { keeper, state } = aKeeper(true, secret)
+  await keeper.look()
+  assert.ok(isSignedBy(state.shown, first))
+  assert.match(state.path, /^\/validate\/[\w-]{43}$/)
+  assert.equal(secret.authority?.path, state.path)
 })

@@ -10,7 +10,7 @@
  *
  * A leader that ends in between leaves a bundle with a certificate too many, which the next one drops.
  */
-import { X509Certificate } from 'node:crypto'
+import { randomBytes, X509Certificate } from 'node:crypto'
 import {
   type KeyPair,
   newAuthority,
@@ -21,9 +21,16 @@ import {
 /** What the Secret holds. */
 export type Authority = {
   readonly current: KeyPair
+  /** Path under which the API server asks, which nobody else knows; a replaced authority keeps it. '' where the Secret holds none. */
+  readonly path: string
   /** Certificate of the authority before, PEM. */
   readonly previous?: string
 }
+
+/** A path that nobody guesses. */
+export const newPath = (): string => `/validate/${randomBytes(32).toString('base64url')}`
+
+const PATH = /^\/validate\/[\w-]{43}$/
 
 const MINUTE_MS = 60_000
 const DAY_MS = 24 * 60 * MINUTE_MS
@@ -52,7 +59,11 @@ const hasEnded = (certificate: string, nowMs: number): boolean =>
   new X509Certificate(certificate).validToDate.getTime() <= nowMs
 
 /** Certificates that the API server is to trust, PEM. */
-export const bundleOf = ({ current, previous }: Authority, successor: KeyPair | undefined, nowMs: number): string => {
+export const bundleOf = (
+  { current, previous }: Omit<Authority, 'path'>,
+  successor: KeyPair | undefined,
+  nowMs: number,
+): string => {
   const earlier = previous !== undefined && !hasEnded(previous, nowMs) ? [previous] : []
   return [...(successor ? [successor.certificate] : []), current.certificate, ...earlier]
     .map((pem) => `${pem.trim()}\n`)
@@ -60,8 +71,9 @@ export const bundleOf = ({ current, previous }: Authority, successor: KeyPair | 
 }
 
 /** The Secret's next content. */
-export const succeeded = ({ current }: Authority, successor: KeyPair): Authority => ({
+export const succeeded = ({ current, path }: Authority, successor: KeyPair): Authority => ({
   current: successor,
+  path,
   previous: current.certificate,
 })
 
@@ -83,13 +95,16 @@ export const authorityOf = (data: Readonly<Record<string, string>>, nowMs: numbe
   const [certificate, key] = [decoded(data, 'ca.crt'), decoded(data, 'ca.key')]
   const previous = decoded(data, 'previous.crt')
   if (!certificate || !key || !isCertificate(certificate) || hasEnded(certificate, nowMs)) return undefined
-  return { current: { certificate, key }, ...(previous && isCertificate(previous) && { previous }) }
+  const path = decoded(data, 'path') ?? ''
+  const kept = PATH.test(path) ? path : ''
+  return { current: { certificate, key }, path: kept, ...(previous && isCertificate(previous) && { previous }) }
 }
 
-/** A Secret's `stringData`. */
-export const secretDataOf = ({ current, previous }: Authority): Readonly<Record<string, string>> => ({
+/** The texts of a Secret. */
+export const secretDataOf = ({ current, path, previous }: Authority): Readonly<Record<string, string>> => ({
   'ca.crt': current.certificate,
   'ca.key': current.key,
+  path,
   ...(previous !== undefined && { 'previous.crt': previous }),
 })
 

@@ -1,27 +1,33 @@
 /**
- * The HTTPS server that the API server asks. It answers whoever asks: an answer says nothing but what is wrong with what was sent, and
- * what other resources of the same namespace have to do with it. What it can't answer it fails, and the API server goes on without.
+ * The HTTPS server that the API server asks. It answers who knows its path, which is kept in a Secret and in the webhook configuration,
+ * neither of which tenants may read: an answer names resources of the namespace that was asked about, and a body costs memory. Who does
+ * not know it gets 404 before a byte of the body is read. What it can't answer it fails, and the API server goes on without.
  */
+import { createHash, timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import https from 'node:https'
 import type { AddressInfo } from 'node:net'
 import type { KeyPair } from '@fleetloom/shared/certificates/authority'
 import { type Logger, messageOf } from '@fleetloom/shared/process/logger'
 import { admissionReview, answer } from './review.ts'
+import { Turns } from './turns.ts'
 import type { Known } from './verdict.ts'
 
-export const PATH = '/validate'
-
-/** A review holds an object and the one before; the API server takes objects of 3 MiB at most. */
-const MAX_BODY_BYTES = 8 * 1024 * 1024
+/** A review holds an object and the one before, which etcd takes of 1.5 MiB at most, each. */
+const MAX_BODY_BYTES = 4 * 1024 * 1024
 const MAX_CONNECTIONS = 256
-const REQUEST_TIMEOUT_MS = 5_000
+/** Reviews that are read and judged at once: what they hold is in memory. The others wait, and no longer than the API server does. */
+const AT_ONCE = 8
+/** The API server waits for us for 5 s in all. */
+const HEADERS_TIMEOUT_MS = 2_000
+const REQUEST_TIMEOUT_MS = 4_000
+const CHECK_MS = 500
 const IDLE_MS = 60_000
 
 export type AdmissionServer = AsyncDisposable & {
   readonly port: number
-  /** Shows this certificate from the next connection on; before the first no connection succeeds. */
-  use(pair: KeyPair): void
+  /** Shows this certificate from the next connection on and answers under this path; before the first no connection succeeds. */
+  readonly use: (pair: KeyPair, path: string) => void
 }
 
 class Refused extends Error {
@@ -32,12 +38,17 @@ class Refused extends Error {
   }
 }
 
+const digestOf = (text: string): Buffer => createHash('sha256').update(text).digest()
+
+const tooLong = (): Refused => new Refused(413, `a review has at most ${MAX_BODY_BYTES} bytes`)
+
 const bodyOf = async (request: IncomingMessage): Promise<string> => {
+  if (Number(request.headers['content-length'] ?? 0) > MAX_BODY_BYTES) throw tooLong()
   const chunks: Buffer[] = []
   let bytes = 0
   for await (const chunk of request) {
     bytes += (chunk as Buffer).length
-    if (bytes > MAX_BODY_BYTES) throw new Refused(413, `a review has at most ${MAX_BODY_BYTES} bytes`)
+    if (bytes > MAX_BODY_BYTES) throw tooLong()
     chunks.push(chunk as Buffer)
   }
   return Buffer.concat(chunks).toString()
@@ -52,8 +63,6 @@ const jsonOf = (text: string): unknown => {
 }
 
 const reviewOf = async (request: IncomingMessage) => {
-  if (request.method !== 'POST' || request.url?.split('?')[0] !== PATH)
-    throw new Refused(404, `POST ${PATH} is all there is`)
   const parsed = admissionReview.safeParse(jsonOf(await bodyOf(request)))
   if (!parsed.success) throw new Refused(400, 'the body is not an AdmissionReview of admission.k8s.io/v1')
   return parsed.data
@@ -73,17 +82,48 @@ const failureOf = (error: unknown, log: Logger): readonly [status: number, words
   return [500, 'internal error']
 }
 
+/** Ends the connection, so that no more of a body comes. */
+const refuse = (
+  request: IncomingMessage,
+  response: ServerResponse,
+  [status, words]: readonly [number, string],
+): void => {
+  response.shouldKeepAlive = false
+  response.once('finish', () => request.destroy())
+  send(response, status, { error: words })
+}
+
+/** Who may ask: in constant time, so that no path is guessed piece by piece. */
+const gate = () => {
+  let expected: Buffer | undefined
+  return {
+    set: (path: string): void => {
+      expected = digestOf(path)
+    },
+    passes: ({ method, url = '' }: IncomingMessage): boolean =>
+      expected !== undefined && timingSafeEqual(digestOf(url.split('?')[0] ?? ''), expected) && method === 'POST',
+  }
+}
+
 const handler =
-  (known: Known, log: Logger) =>
+  (known: Known, log: Logger, turns: Turns) =>
   async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     try {
-      send(response, 200, await answer(known, await reviewOf(request)))
+      const wait = AbortSignal.timeout(REQUEST_TIMEOUT_MS)
+      send(response, 200, await turns.take(async () => answer(known, await reviewOf(request)), wait))
     } catch (error) {
-      const [status, words] = failureOf(error, log)
-      response.shouldKeepAlive = false
-      send(response, status, { error: words })
+      refuse(request, response, failureOf(error, log))
     }
   }
+
+const OPTIONS = {
+  minVersion: 'TLSv1.2',
+  handshakeTimeout: REQUEST_TIMEOUT_MS,
+  headersTimeout: HEADERS_TIMEOUT_MS,
+  requestTimeout: REQUEST_TIMEOUT_MS,
+  connectionsCheckingInterval: CHECK_MS,
+  keepAliveTimeout: IDLE_MS,
+} as const
 
 /** Serves reviews until disposed. */
 export const serveAdmission = async (
@@ -91,14 +131,20 @@ export const serveAdmission = async (
   known: Known,
   log: Logger,
 ): Promise<AdmissionServer> => {
-  const handle = handler(known, log)
-  const options = { minVersion: 'TLSv1.2', requestTimeout: REQUEST_TIMEOUT_MS, keepAliveTimeout: IDLE_MS } as const
-  const server = https.createServer(options, (request, response) => void handle(request, response))
+  const handle = handler(known, log, new Turns(AT_ONCE))
+  const { set, passes } = gate()
+  const server = https.createServer(OPTIONS, (request, response) => {
+    if (passes(request)) void handle(request, response)
+    else refuse(request, response, [404, 'there is nothing here'])
+  })
   server.maxConnections = MAX_CONNECTIONS
   await new Promise<void>((resolve, reject) => server.once('error', reject).listen(address.port, address.host, resolve))
   return {
     port: (server.address() as AddressInfo).port,
-    use: ({ certificate, key }) => server.setSecureContext({ cert: certificate, key, minVersion: 'TLSv1.2' }),
+    use: ({ certificate, key }, path) => {
+      set(path)
+      server.setSecureContext({ cert: certificate, key, minVersion: 'TLSv1.2' })
+    },
     [Symbol.asyncDispose]: () =>
       new Promise<void>((resolve) => {
         server.close(() => resolve())

@@ -4,6 +4,10 @@ import type { DeviceFleetSpec } from '@fleetloom/crds/device-fleet'
 import { label, type Ref } from '@fleetloom/crds/names'
 import { claimsOf } from '@fleetloom/crds/topics'
 import { type CheckedFleet, faultText, type RuleCheck, type RuleFault } from '../alert-rule/check.ts'
+import { fleetOf } from '../alert-rule/facts.ts'
+import { fullText, isFull } from '../alert-rule/room.ts'
+import { sizeFaults } from '../alert-rule/size.ts'
+import { type Conflict, ownTopicFaults, topicFaults } from '../alert-rule/topics.ts'
 import type { Resource } from '../source/source.ts'
 
 export type Verdict = {
@@ -21,12 +25,25 @@ export type Known = {
   /** Rules of a fleet. */
   readonly rules: (fleet: Ref) => Promise<readonly Resource<AlertRuleSpec>[]>
   /** Words for the first of these filters that another fleet has claimed. */
-  readonly conflict: (fleet: Ref, filters: readonly string[]) => string | undefined
+  readonly conflict: Conflict
 }
 
-export const judgeRule = async (known: Known, rule: Ref, spec: AlertRuleSpec): Promise<Verdict> => {
-  const fleet = await known.fleet({ namespace: rule.namespace, name: spec.fleet })
-  return { faults: known.check(spec, fleet), warnings: [] }
+/** A rule that is new to its fleet. */
+const roomFaults = async (known: Known, rule: Ref, fleet: Ref): Promise<readonly RuleFault[]> => {
+  const others = (await known.rules(fleet)).filter(({ metadata }) => metadata.name !== rule.name)
+  return isFull(others.length) ? [{ field: 'spec.fleet', message: fullText(fleet) }] : []
+}
+
+export const judgeRule = async (
+  known: Known,
+  rule: Ref,
+  { before, after: spec }: { readonly before: AlertRuleSpec | undefined; readonly after: AlertRuleSpec },
+): Promise<Verdict> => {
+  const ref = fleetOf({ metadata: rule, spec })
+  const fleet = await known.fleet(ref)
+  const full = before?.fleet === spec.fleet ? [] : await roomFaults(known, rule, ref)
+  const taken = topicFaults({ metadata: rule, spec }, { fleet, conflict: known.conflict })
+  return { faults: [...full, ...taken, ...sizeFaults(spec), ...known.check(spec, fleet)], warnings: [] }
 }
 
 const MAX_WARNINGS = 8
@@ -37,9 +54,13 @@ const brokenRules = (
   rules: readonly Resource<AlertRuleSpec>[],
   { before, after }: { readonly before: CheckedFleet | undefined; readonly after: CheckedFleet },
 ): readonly string[] => {
+  const faultsFor = (rule: Resource<AlertRuleSpec>, fleet: CheckedFleet) => [
+    ...ownTopicFaults(rule, fleet),
+    ...check(rule.spec, fleet),
+  ]
   const broken = rules
-    .filter(({ spec }) => before === undefined || check(spec, before).length === 0)
-    .map(({ metadata, spec }) => ({ rule: label(metadata), text: faultText(check(spec, after)) }))
+    .filter((rule) => before === undefined || faultsFor(rule, before).length === 0)
+    .map((rule) => ({ rule: label(rule.metadata), text: faultText(faultsFor(rule, after)) }))
     .filter(({ text }) => text !== '')
     .map(({ rule, text }) => `rule ${rule} can't be judged for this fleet: ${text}`)
   const more = broken.length - MAX_WARNINGS

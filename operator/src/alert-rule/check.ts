@@ -6,7 +6,7 @@ import type { DeviceFleetSpec } from '@fleetloom/crds/device-fleet'
 export type RuleFault = { readonly field: string; readonly message: string }
 
 /** What of a fleet its rules depend on. */
-export type CheckedFleet = Pick<DeviceFleetSpec, 'measurements'>
+export type CheckedFleet = Pick<DeviceFleetSpec, 'measurements' | 'topics'>
 
 /** Faults of a rule; without its fleet only those that can be told without one. */
 export type RuleCheck = (spec: AlertRuleSpec, fleet: CheckedFleet | undefined) => readonly RuleFault[]

@@ -7,12 +7,19 @@ import type { RuleDocument } from '@fleetloom/shared/alerts/rule-document'
 import type { SealKeys } from '@fleetloom/shared/alerts/seal'
 import type { Work } from '../loop/kind.ts'
 import type { SecretReader } from '../source/secrets.ts'
-import type { Resource, Source } from '../source/source.ts'
+import type { Metadata, Resource, Source } from '../source/source.ts'
 import type { AlerterAccount } from '../targets/broker/alerter-account.ts'
 import type { AppliedIndex } from '../targets/pipeline/applied-index.ts'
 import type { Documents } from '../targets/pipeline/documents.ts'
 import type { RuleCheck } from './check.ts'
 import type { Shards } from './reports.ts'
+import type { Conflict } from './topics.ts'
+
+/** Whether what alerts leave behind can be kept. */
+export type History = {
+  /** What is wrong with the stream or the table of alerts, and what to do. */
+  fault: string | undefined
+}
 
 export type RuleDeps = {
   readonly names: Names
@@ -24,6 +31,10 @@ export type RuleDeps = {
   readonly keys: SealKeys
   readonly secrets: SecretReader
   readonly check: RuleCheck
+  readonly conflict: Conflict
+  readonly history: History
+  /** ms since the epoch. */
+  readonly now: () => number
 }
 
 export type RuleFacts = {
@@ -31,11 +42,20 @@ export type RuleFacts = {
   readonly fleet: Resource<DeviceFleetSpec> | undefined
   /** Why receivers were left out, once a step has read their secrets. */
   unreadable: readonly string[]
+  /** Filters for which the alerter's account has no room, once a step has asked. */
+  crowded: readonly string[]
 }
 
 export type RuleWork = Work<AlertRuleSpec>
 
-export const fleetOf = ({ metadata, spec }: Pick<RuleWork['resource'], 'metadata' | 'spec'>): Ref => ({
+/** The fleet that a rule names. */
+export const fleetOf = ({
+  metadata,
+  spec,
+}: {
+  readonly metadata: Pick<Metadata, 'namespace'>
+  readonly spec: Pick<AlertRuleSpec, 'fleet'>
+}): Ref => ({
   namespace: metadata.namespace,
   name: spec.fleet,
 })
@@ -46,6 +66,7 @@ export const gatherFacts =
   async ({ resource }: RuleWork): Promise<RuleFacts> => ({
     fleet: (await source.get('DeviceFleet', fleetOf(resource))) as Resource<DeviceFleetSpec> | undefined,
     unreadable: [],
+    crowded: [],
   })
 
 /** Reports of the alerter about the rule's fleet. */

@@ -22,6 +22,12 @@ test('a rule that nobody judges keeps what it showed, and shows nothing before',
   assert.deepEqual(shownOf([aShard([aRuleReport()])], 'r-1', undefined), { firing: 0, pending: 0 })
 })
 
+test('nothing fires or is about to once there is no fleet, whatever was shown before', () => {
+  const previous = { firing: 3, pending: 1, lastEvaluated: NOON }
+  assert.deepEqual(shownOf([], 'r-1', previous), { firing: 0, pending: 0, lastEvaluated: NOON })
+  assert.deepEqual(shownOf([], 'r-1', undefined), { firing: 0, pending: 0 })
+})
+
 test('time alone is news once a minute, and a change of numbers brings its own time', () => {
   const previous = { firing: 1, pending: 0, lastEvaluated: NOON }
   const shown = (time: string, firing = 1) =>

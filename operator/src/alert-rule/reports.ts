@@ -2,7 +2,7 @@
 import type { AppliedDocument, RuleReport } from '@fleetloom/shared/pipeline/applied-document'
 import type { Status } from '../source/source.ts'
 
-/** Reports by shard; undefined where there is none. */
+/** Reports by shard of the fleet; undefined where there is none. Without a fleet there are no shards. */
 export type Shards = readonly (AppliedDocument | undefined)[]
 
 type Shown = Pick<Status, 'firing' | 'pending' | 'lastEvaluated'>
@@ -13,6 +13,10 @@ const ofRule = (shards: Shards, uid: string): readonly (RuleReport | undefined)[
 /** Shards, by number, that do not judge this generation of the rule yet. */
 export const shardsBehind = (shards: Shards, { uid, generation }: Pick<RuleReport, 'uid' | 'generation'>): number[] =>
   ofRule(shards, uid).flatMap((rule, shard) => (rule && rule.generation >= generation ? [] : [shard]))
+
+/** Whether any shard speaks of the rule. */
+export const isReported = (shards: Shards, uid: string): boolean =>
+  ofRule(shards, uid).some((rule) => rule !== undefined)
 
 /** Why the rule can't be judged, as the first shard that can't says it. */
 export const faultOf = (shards: Shards, uid: string): string | undefined =>
@@ -32,8 +36,11 @@ const lastEvaluated = (reports: readonly RuleReport[], previous: Shown | undefin
   return keeps ? previous?.lastEvaluated : new Date(latestMs).toISOString()
 }
 
-/** What the status shows of the rule: the shards' numbers added up; what it showed before while no shard says anything. */
+const NONE = { firing: 0, pending: 0 } as const
+
+/** What the status shows of the rule: the shards' numbers added up; what it showed before while no shard says anything; none without a fleet. */
 export const shownOf = (shards: Shards, uid: string, previous: Shown | undefined): Shown => {
+  if (shards.length === 0) return { ...kept(previous), ...NONE }
   const reports = ofRule(shards, uid).filter((rule) => rule !== undefined)
   if (reports.length === 0) return kept(previous)
   const counts = { firing: sum(reports.map((one) => one.firing)), pending: sum(reports.map((one) => one.pending)) }

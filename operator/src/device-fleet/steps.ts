@@ -140,7 +140,7 @@ const pipeline = (deps: FleetDeps): FleetStep => ({
         'WaitingForIngest',
         `ingest has not subscribed for generation ${want.generation} yet (session ${missing.join(', ')}); is ingest running?`,
         INGEST_RETRY_MS,
-        isNew,
+        isNew ? 'nothing' : 'all',
       )
     await publish(deps, work, facts, listening(facts))
     return undefined

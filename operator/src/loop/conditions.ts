@@ -1,7 +1,7 @@
 /**
  * Folding the outcomes of steps into conditions. Pure.
  *
- * A step that could not run keeps the condition it had for this generation; it says nothing new. `Ready` is the first of the
+ * A step that waits quietly makes its condition Unknown. A step that could not run keeps the condition it had for this generation; it says nothing new. `Ready` is the first of the
  * others that does not hold. The time of transition moves only when the status flips.
  */
 import { CONDITION_TYPES, type Condition, type ConditionType, type Reason } from '@fleetloom/crds/conditions'
@@ -12,6 +12,7 @@ export type Outcome = {
   readonly result:
     | { readonly is: 'done' }
     | { readonly is: 'failed'; readonly reason: Reason; readonly message: string }
+    | { readonly is: 'waiting'; readonly reason: Reason; readonly message: string }
     | { readonly is: 'held'; readonly by: ConditionType }
 }
 
@@ -31,6 +32,8 @@ const verdictOf = (type: ConditionType, outcomes: readonly Outcome[], { previous
   const results = outcomes.map(({ result }) => result)
   const failed = results.find((result) => result.is === 'failed')
   if (failed) return { type, status: 'False', reason: failed.reason, message: failed.message }
+  const waiting = results.find((result) => result.is === 'waiting')
+  if (waiting) return { type, status: 'Unknown', reason: waiting.reason, message: waiting.message }
   const held = results.find((result) => result.is === 'held')
   if (!held) return { type, status: 'True', reason: 'Converged', message: IN_PLACE }
   const before = previous.find((one) => one.type === type && one.observedGeneration === generation)

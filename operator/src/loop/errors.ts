@@ -16,17 +16,20 @@ export class Stalling extends Error {
   }
 }
 
+/** What is told of a wait: everything; a condition that is not known yet, and no event; nothing as long as all else is well. */
+export type Told = 'all' | 'quietly' | 'nothing'
+
 export class Waiting extends Error {
   override name = 'Waiting'
   readonly reason: Reason
   readonly retryMs: number
-  /** Waiting that has just begun and is likely to end at once: nothing is told of it yet. */
-  readonly isBrief: boolean
-  constructor(reason: Reason, message: string, retryMs: number, isBrief = false) {
+  /** Less than all for a wait that has just begun and is likely to end soon. */
+  readonly told: Told
+  constructor(reason: Reason, message: string, retryMs: number, told: Told = 'all') {
     super(message)
     this.reason = reason
     this.retryMs = retryMs
-    this.isBrief = isBrief
+    this.told = told
   }
 }
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { ConditionType } from '@fleetloom/crds/conditions'
 import { type Change, converge } from './converge.ts'
-import { Stalling, Waiting } from './errors.ts'
+import { Stalling, type Told, Waiting } from './errors.ts'
 import type { KindDefinition, Step } from './kind.ts'
 import { FINALIZER, reconciler } from './reconcile.ts'
 import { aContext, aResource, brief, manualClock, memorySource } from './testing.ts'
@@ -108,6 +108,27 @@ test('a suspended resource is left as it is and says so', async () => {
   assert.deepEqual(brief(now()?.status?.conditions), [
     'Ready=False Suspended: spec.suspend is true: nothing is converged',
   ])
+})
+
+test('a wait that has just begun writes nothing; a quiet one is shown and causes no event; one that lasts causes one', async () => {
+  let told: Told = 'nothing'
+  const waits = step('PipelineReady', [], async () => {
+    throw new Waiting('WaitingForAlerter', 'not yet', 2_000, told)
+  })
+  const { run, now, events } = setUp(kind({ steps: [step('Accepted', [], ok), waits] }))
+  assert.deepEqual(await run(), { kind: 'after', ms: 2_000 })
+  assert.equal(now()?.status, undefined)
+  told = 'quietly'
+  await run()
+  assert.deepEqual(brief(now()?.status?.conditions), [
+    'Ready=False WaitingForAlerter: not yet',
+    'Accepted=True Converged: in place',
+    'PipelineReady=Unknown WaitingForAlerter: not yet',
+  ])
+  assert.deepEqual(events, [])
+  told = 'all'
+  await run()
+  assert.deepEqual(events, [{ type: 'Warning', reason: 'WaitingForAlerter', message: 'PipelineReady: not yet' }])
 })
 
 test('removal runs its steps in order and takes the finalizer last; a step that waits is taken up again', async () => {

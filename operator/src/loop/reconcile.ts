@@ -45,6 +45,12 @@ const workOf = <Spec>(resource: Resource<Spec>, { source, log, metrics }: LoopCo
 const heldBy = <Spec, Facts>(step: Step<Spec, Facts>, outcomes: readonly Outcome[]): ConditionType | undefined =>
   step.after.find((needed) => outcomes.some(({ condition, result }) => condition === needed && result.is !== 'done'))
 
+const resultOf = (error: unknown): Outcome['result'] => ({
+  is: error instanceof Waiting && error.told !== 'all' ? 'waiting' : 'failed',
+  reason: reasonOf(error),
+  message: messageOf(error),
+})
+
 /** Runs the steps in order; one that fails holds back only those that come after it by name. */
 const runSteps = async <Spec, Facts>(
   { steps }: KindDefinition<Spec, Facts>,
@@ -67,7 +73,7 @@ const runSteps = async <Spec, Facts>(
       outcomes.push({ condition, result: { is: 'done' } })
     } catch (error) {
       faults.push(error)
-      outcomes.push({ condition, result: { is: 'failed', reason: reasonOf(error), message: messageOf(error) } })
+      outcomes.push({ condition, result: resultOf(error) })
     }
   }
   return { outcomes, faults, againMs }
@@ -152,7 +158,7 @@ const update = async <Spec, Facts>(
   const facts = await definition.gather(work)
   const ran = await runSteps(definition, work, facts)
   logFaults(work, ran.faults)
-  if (ran.faults.length > 0 && ran.faults.every((fault) => fault instanceof Waiting && fault.isBrief))
+  if (ran.faults.length > 0 && ran.faults.every((fault) => fault instanceof Waiting && fault.told === 'nothing'))
     return nextAfter(ran.faults)
   for (const fault of ran.faults) context.metrics.failed(kind, reasonOf(fault))
   const { observed, ...shown } = (await definition.extras?.(work, facts)) ?? NO_EXTRAS

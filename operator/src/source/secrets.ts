@@ -13,7 +13,7 @@ export type SecretRead = { readonly value: Buffer } | { readonly fault: string }
 export type SecretReader = (ref: Ref) => Promise<SecretRead>
 
 /** Longest secret that is taken. */
-export const MAX_SECRET_BYTES = 4_096
+export const MAX_SECRET_BYTES = 1_024
 
 /** The secret, if it is neither empty nor too long. */
 export const usable = (value: Buffer, where: string): SecretRead => {

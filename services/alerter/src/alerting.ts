@@ -1,5 +1,5 @@
 /** From readings to transitions: the shards that fall to this replica, and the answers about them. */
-import type { Names } from '@fleetloom/crds/names'
+import type { Names, Ref } from '@fleetloom/crds/names'
 import { followRules } from '@fleetloom/shared/alerts/follow-rules'
 import type { Nats } from '@fleetloom/shared/nats'
 import type { Ownership } from '@fleetloom/shared/ownership'
@@ -13,6 +13,7 @@ import { serveAsks } from './ask.ts'
 import { CheckpointStore } from './checkpoint/store.ts'
 import type { Config } from './config.ts'
 import { Fleets } from './fleet/fleets.ts'
+import { stillFiring } from './fleet/leftovers.ts'
 import { Sender } from './fleet/sender.ts'
 import { createFleetMetrics } from './metrics.ts'
 
@@ -35,7 +36,19 @@ export const startAlerting = async (context: ProcessContext<Config>, options: Al
   const reporter = stack.use(createAppliedReporter({ kv: applied, replica: config.replica, log }))
   const checkpoints = new CheckpointStore({ kv: alerts, jsm: nats.jsm, bucket })
   const { checkpointMs } = config
-  const parts = { nats, names, ports: enginePorts, checkpoints, sender, reporter, metrics, log, checkpointMs }
+  const firing = (fleet: Ref) => stillFiring({ nats, names }, fleet)
+  const parts = {
+    nats,
+    names,
+    stillFiring: firing,
+    ports: enginePorts,
+    checkpoints,
+    sender,
+    reporter,
+    metrics,
+    log,
+    checkpointMs,
+  }
   const fleets: Fleets = stack.use(new Fleets(parts, ownership))
   const { known } = fleets
   const pipeline = await nats.bucket(names.buckets.pipeline)

@@ -47,7 +47,7 @@ export const createOutboxMetrics = (registry: Registry): OutboxMetrics => {
   })
   const unrecorded = new Counter({
     name: 'fleetloom_alerter_unrecorded_alerts_total',
-    help: 'Changes that the record of what fires could not take, because its bucket is full.',
+    help: 'Changes that the record of what fires could not take, because its bucket, or all of JetStream, is full.',
     registers,
   })
   return {

@@ -146,7 +146,10 @@ test('a path that is not there is a problem that says where the API begins', asy
     title: 'There is no such thing',
     status: 404,
     detail: 'there is no GET /v1/namespaces/ns/devices',
-    next: 'The API begins at /v1/keys and /v1/namespaces/{namespace}/fleets/{fleet}.',
+    next:
+      'Its resources are /v1/alert-rules, /v1/alerts, /v1/device-ca, /v1/keys, /v1/namespaces/{namespace}/alerts, ' +
+      '/v1/namespaces/{namespace}/fleets/{fleet}/dead-letters, /v1/namespaces/{namespace}/fleets/{fleet}/devices, ' +
+      '/v1/namespaces/{namespace}/fleets/{fleet}/events, /v1/namespaces/{namespace}/silences.',
   })
 })
 

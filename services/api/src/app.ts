@@ -35,18 +35,25 @@ export type AppParts = DeviceParts &
 
 const FLEET = '/namespaces/:namespace/fleets/:fleet'
 
+/** Everything below `/v1` that asks for a key. */
+const resourcesOf = (parts: AppParts): Readonly<Record<string, Hono<ApiEnv>>> => ({
+  '/keys': keyRoutes(parts.keys),
+  '/alerts': alertRoutes(parts),
+  '/alert-rules': dryRunRoutes(parts),
+  '/namespaces/:namespace/alerts': namespaceAlertRoutes(parts),
+  '/namespaces/:namespace/silences': silenceRoutes(parts),
+  [`${FLEET}/devices`]: deviceRoutes(parts),
+  [`${FLEET}/events`]: eventRoutes(parts),
+  [`${FLEET}/dead-letters`]: deadLetterRoutes(parts),
+})
+
 export const createApp = (parts: AppParts): Hono<ApiEnv> => {
   const { keys, checks, metrics, log, revocation } = parts
   const readiness = readinessOf(checks)
+  const resources = resourcesOf(parts)
   const v1 = new Hono<ApiEnv>()
-    .route('/keys', keyRoutes(keys))
-    .route(`${FLEET}/devices`, deviceRoutes(parts))
-    .route(`${FLEET}/dead-letters`, deadLetterRoutes(parts))
-    .route('/alerts', alertRoutes(parts))
-    .route('/alert-rules', dryRunRoutes(parts))
-    .route('/namespaces/:namespace/alerts', namespaceAlertRoutes(parts))
-    .route('/namespaces/:namespace/silences', silenceRoutes(parts))
-    .route(`${FLEET}/events`, eventRoutes(parts))
+  for (const [root, routes] of Object.entries(resources)) v1.route(root, routes)
+  const roots = ['/device-ca', ...Object.keys(resources)]
   return new Hono<ApiEnv>()
     .use(observe(metrics, log))
     .get('/healthz', (c) => c.json({ alive: true }))
@@ -58,14 +65,16 @@ export const createApp = (parts: AppParts): Hono<ApiEnv> => {
     .route('/v1/device-ca', deviceCaRoutes(revocation))
     .use(authenticate(keys))
     .route('/v1', v1)
-    .notFound((c) => problemResponse(c, noRoute(c.req.method, c.req.path)))
+    .notFound((c) => problemResponse(c, noRoute(c.req.method, c.req.path, roots)))
     .onError((error, c) => problemResponse(c, problemOf(error, log)))
 }
 
-const noRoute = (method: string, path: string): Problem =>
-  new Problem('not-found', `there is no ${method} ${path.slice(0, 200)}`, {
-    next: `The API begins at /v1/keys and /v1${FLEET.replaceAll(/:(\w+)/g, '{$1}')}.`,
+const noRoute = (method: string, path: string, roots: readonly string[]): Problem => {
+  const named = roots.map((root) => `/v1${root.replaceAll(/:(\w+)/g, '{$1}')}`).sort()
+  return new Problem('not-found', `there is no ${method} ${path.slice(0, 200)}`, {
+    next: `Its resources are ${named.join(', ')}.`,
   })
+}
 
 const UNAVAILABLE = [
   BrokerUnavailable,

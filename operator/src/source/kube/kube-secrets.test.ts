@@ -48,7 +48,7 @@ test('what is missing, not meant for us, empty or too long is said', async () =>
   assert.match(await faultOf(json(200, secret({ key: '' }))), /is empty/)
   assert.match(
     await faultOf(json(200, secret({ key: text('x'.repeat(5_000)) }))),
-    /holds 5000 bytes; at most 4096 are taken/,
+    /holds 5000 bytes; at most 1024 are taken/,
   )
 })
 

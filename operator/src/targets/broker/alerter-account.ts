@@ -1,12 +1,12 @@
 /**
- * The account with which the alerter publishes alerts on the broker. It may publish on the topics that rules name, for any device,
- * and nothing else: those of the rules' documents, which the alerter follows, and those of a document that is about to be written,
+ * The account with which the alerter publishes alerts on the broker. It may publish on the topics that rules name, for any device and for
+ * any fleet of the namespace, as far as there is room (`alert-topics.ts`), and on nothing else: those of the rules' documents, which the alerter follows, and those of a document that is about to be written,
  * so that the right is there before it is used.
  */
 import { label, type Names, type Ref } from '@fleetloom/crds/names'
 import type { RuleDocument } from '@fleetloom/shared/alerts/rule-document'
-import { filterFor } from '@fleetloom/shared/broker/acl'
 import type { Account } from '@fleetloom/shared/broker/broker'
+import { alertFilter, boundedFilters, crowdedOut, type Topics } from './alert-topics.ts'
 import { type AccountChange, planAccounts, sortedAcl } from './plan.ts'
 import { applyToOwn, type OwnAccounts } from './sessions.ts'
 
@@ -17,22 +17,26 @@ type Deps = OwnAccounts & {
 
 /** Filters of all topics on which a rule publishes. */
 export const alertFilters = ({ notify }: Pick<RuleDocument, 'notify'>): readonly string[] =>
-  notify.flatMap((receiver) => (receiver.kind === 'mqtt' ? [filterFor(receiver.topic, '+')] : []))
+  notify.flatMap((receiver) => (receiver.kind === 'mqtt' ? [alertFilter(receiver.topic)] : []))
 
 export class AlerterAccount {
   readonly #deps: Deps
   /** By label: filters of the rules that this process has looked at. */
-  readonly #announced = new Map<string, readonly string[]>()
+  readonly #announced = new Map<string, Topics>()
   #turn: Promise<unknown> = Promise.resolve()
 
   constructor(deps: Deps) {
     this.#deps = deps
   }
 
-  /** To be told before a rule's document is written. */
-  announce(rule: Ref, filters: readonly string[]): void {
-    if (filters.length > 0) this.#announced.set(label(rule), filters)
-    else this.#announced.delete(label(rule))
+  /** To be told before a rule's document is written. Gives the filters for which there is no room; the document must do without. */
+  announce(rule: Ref, filters: readonly string[]): readonly string[] {
+    this.#announced.delete(label(rule))
+    const wanted = { namespace: rule.namespace, filters }
+    const crowded = filters.length > 0 ? crowdedOut(wanted, this.#others(rule)) : []
+    const fits = filters.filter((filter) => !crowded.includes(filter))
+    if (fits.length > 0) this.#announced.set(label(rule), { namespace: rule.namespace, filters: fits })
+    return crowded
   }
 
   /** To be told when a rule is gone. */
@@ -42,8 +46,8 @@ export class AlerterAccount {
 
   /** The account as it should be now. */
   wanted(): Account {
-    const { names, documents } = this.#deps
-    const publish = [...documents.all().flatMap(alertFilters), ...[...this.#announced.values()].flat()]
+    const { names } = this.#deps
+    const publish = boundedFilters(this.#others())
     return { username: names.alerterUser, acl: sortedAcl({ publish, subscribe: [] }), disabled: false }
   }
 
@@ -52,6 +56,13 @@ export class AlerterAccount {
     const mine = this.#turn.then(() => this.#converge())
     this.#turn = mine.catch(() => undefined)
     return mine
+  }
+
+  /** What the rules publish on, but for one. */
+  #others(but?: Ref): readonly Topics[] {
+    const documents = this.#deps.documents.all().filter((one) => !but || label(one) !== label(but))
+    const inForce = documents.map((one) => ({ namespace: one.namespace, filters: alertFilters(one) }))
+    return [...inForce, ...this.#announced.values()]
   }
 
   async #converge(): Promise<readonly AccountChange[]> {

@@ -67,9 +67,18 @@ export const planAlerts = (want: AlertsWant, have: AlertsHave): readonly SqlChan
   return [createTable(want, [...marks, ...mark])]
 }
 
-/** Brings the table about and returns what it had to change, in words. */
-export const ensureAlertsTable = async (catalog: Catalog, want: AlertsWant): Promise<string[]> => {
-  const changes = planAlerts(want, await read(catalog, want))
+/**
+ * Brings the table about and returns what it had to change, in words. `beforeTable` is done before the table is made anew: a crash in
+ * between has it done again.
+ */
+export const ensureAlertsTable = async (
+  catalog: Catalog,
+  want: AlertsWant,
+  beforeTable: () => Promise<void>,
+): Promise<string[]> => {
+  const have = await read(catalog, want)
+  const changes = planAlerts(want, have)
+  if (!have.exists) await beforeTable()
   for (const { sql, confirm, message } of changes)
     await changing(catalog, want.table, async (db) => {
       for (const statement of sql) await db.sql(statement)

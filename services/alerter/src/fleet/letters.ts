@@ -2,10 +2,10 @@
 import { createHash } from 'node:crypto'
 import type { Names } from '@fleetloom/crds/names'
 import { subjectOf, type Transition } from '@fleetloom/shared/alerts/transition'
+import { PRESENCE_EVENTS } from '@fleetloom/shared/events/event'
 import { eventHead, eventLine } from '@fleetloom/shared/events/row'
 import { batchHeaders } from '@fleetloom/shared/pipeline/batch'
 import type { FleetDocument } from '@fleetloom/shared/pipeline/fleet-document'
-import { PRESENCE_EVENTS } from '@fleetloom/shared/rules/engine/presence'
 import type { PresenceChange } from '@fleetloom/shared/rules/engine/shard'
 import type { Letter } from './sender.ts'
 

@@ -1,12 +1,16 @@
 /** What the engine of a shard is told from outside the stream: the fleet's document, rules and devices. Nothing is told twice. */
+
+import { firingSince } from '@fleetloom/shared/alerts/records'
 import type { RuleDocument } from '@fleetloom/shared/alerts/rule-document'
+import type { AlertCause, Transition } from '@fleetloom/shared/alerts/transition'
 import type { FleetDocument } from '@fleetloom/shared/pipeline/fleet-document'
 import { type Logger, messageOf } from '@fleetloom/shared/process/logger'
 import type { ShardEngine } from '@fleetloom/shared/rules/engine/engine'
 import type { Labels } from '@fleetloom/shared/rules/engine/ports'
 import type { Told } from '../checkpoint/parcel.ts'
 
-type Engine = Pick<ShardEngine, 'setFleet' | 'setRule' | 'removeRule' | 'setDevice' | 'removeDevice' | 'removeFleet'>
+type Changes = 'setFleet' | 'setRule' | 'removeRule' | 'setDevice' | 'removeDevice' | 'removeFleet'
+type Engine = Pick<ShardEngine, Changes | 'adopt' | 'releaseAdopted'>
 
 export type Known = {
   readonly document: FleetDocument
@@ -91,6 +95,21 @@ export class Outside {
 
   removeFleet(): void {
     this.#tell('the fleet', () => this.#engine.removeFleet())
+  }
+
+  /** Lets an alert go on that fires by its last transition; gives why it does not where nothing judges it any more. */
+  adopt(last: Transition): AlertCause | undefined {
+    const { ruleUid, device, atMicros } = last
+    if (!this.#devices.has(device)) return 'device-removed'
+    if (!this.#rules.has(ruleUid)) return 'rule-removed'
+    this.#changes++
+    const alert = { sinceMicros: firingSince(last), atMicros }
+    return this.#engine.adopt(ruleUid, device, alert) ? undefined : 'rule-changed'
+  }
+
+  /** What was adopted is judged from now on. */
+  release(): void {
+    if (this.#engine.releaseAdopted() > 0) this.#changes++
   }
 
   /** Tells the engine all that differs from what it was told. */

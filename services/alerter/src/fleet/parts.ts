@@ -1,4 +1,5 @@
-import type { Names } from '@fleetloom/crds/names'
+import type { Names, Ref } from '@fleetloom/crds/names'
+import type { Transition } from '@fleetloom/shared/alerts/transition'
 import type { Nats } from '@fleetloom/shared/nats'
 import type { AppliedReporter } from '@fleetloom/shared/pipeline/applied'
 import type { Logger } from '@fleetloom/shared/process/logger'
@@ -13,6 +14,8 @@ export type AlerterParts = {
   readonly names: Names
   readonly ports: Ports
   readonly checkpoints: Pick<CheckpointStore, 'read' | 'write' | 'writtenOver' | 'remove' | 'list'>
+  /** The last transition of everything of a fleet that still fires. */
+  readonly stillFiring: (fleet: Ref) => Promise<readonly Transition[]>
   readonly sender: Pick<Sender, 'send'>
   readonly reporter: AppliedReporter
   readonly metrics: FleetMetrics

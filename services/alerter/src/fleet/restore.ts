@@ -1,5 +1,6 @@
 /** Shards from their checkpoints. */
 import type { Ref } from '@fleetloom/crds/names'
+import { shardOf } from '@fleetloom/shared/pipeline/shard'
 import { type Logger, messageOf } from '@fleetloom/shared/process/logger'
 import { type Parcel, unpack } from '../checkpoint/parcel.ts'
 import type { Checkpoint } from '../checkpoint/store.ts'
@@ -47,15 +48,17 @@ export const endShard = async (parts: AlerterParts, fleet: Ref, index: number, s
   await (saved ? end(parts, index, saved, signal) : parts.checkpoints.remove(fleet, index))
 }
 
-/** The shard as its last checkpoint left it; a fresh one where there is none of use. Alerts of a former fleet of its name end. */
+/** The shard as its last checkpoint left it; where there is none of use a fresh one that goes on with what fires. Alerts of a former fleet of its name end. */
 export const restoreShard = async (options: ShardOptions, signal: AbortSignal): Promise<Shard> => {
-  const { parts, document, index, known } = options
+  const { parts, document, index } = options
+  const shards = document.stream.telemetrySubjects.length
   const { revision, saved } = await load(parts, document, index)
   const isFormer = saved !== undefined && saved.parcel.document.uid !== document.uid
   if (isFormer) await end(parts, index, saved, signal)
   const resumed = saved && !isFormer ? resume(options, saved) : undefined
   if (resumed) return resumed
+  const firing = (await parts.stillFiring(document)).filter(({ device }) => shardOf(device, shards) === index)
   const shard = new Shard(options, isFormer ? 0 : revision)
-  shard.tell((outside) => outside.follow(known()))
+  shard.begin(firing)
   return shard
 }

@@ -143,6 +143,76 @@ test('a rule that is suspended and judged again at once fires once more', async 
   assert.deepEqual(storyOf(world, 'rule-2', 'a'), once)
 })
 
+test('without a checkpoint what fires goes on, and resolves when its condition has ended', async () => {
+  const world = await started()
+  world.setDevice('b')
+  for (const device of ['a', 'b']) await world.message({ device, temperature: 9 })
+  await world.settle()
+  world.forget()
+  await world.start()
+  assert.equal(world.shard.report().rules?.[0]?.firing, 2)
+  await world.message({ device: 'a', temperature: 5 })
+  await world.message({ device: 'b', temperature: 9 })
+  await world.settle()
+  assert.deepEqual(storyOf(world, 'rule-1', 'a'), ['firing', 'resolved by condition'])
+  assert.deepEqual(storyOf(world, 'rule-1', 'b'), ['firing'])
+  const [fired, resolved] = [...world.recorded.values()].filter(({ device, to }) => device === 'a' && to !== 'pending')
+  assert.equal(resolved?.firingSinceMicros, fired?.atMicros)
+})
+
+test('without a checkpoint what the stream still holds ends an alert only as a whole', async () => {
+  const world = await started()
+  world.setRule(ruleDocument({ uid: 'rule-2', when: "avg(temperature, '10m') > 8.0" }))
+  for (const temperature of [20, 20, 1]) await world.message({ device: 'a', temperature })
+  await world.settle()
+  assert.deepEqual(storyOf(world, 'rule-2', 'a'), ['firing'])
+  world.forget(3)
+  await world.message({ device: 'a', temperature: 20 })
+  await world.start()
+  await world.message({ device: 'a', temperature: 20 })
+  await world.settle()
+  assert.deepEqual(storyOf(world, 'rule-2', 'a'), ['firing'])
+})
+
+test('without a checkpoint an alert whose rule, device or match is gone resolves with its cause', async () => {
+  const world = await started()
+  for (const device of ['b', 'c']) world.setDevice(device)
+  world.setRule(ruleDocument({ uid: 'rule-2' }))
+  world.setRule(ruleDocument({ uid: 'rule-3' }))
+  for (const device of ['a', 'b', 'c']) await world.message({ device, temperature: 9 })
+  await world.settle()
+  world.rules.delete('rule-2')
+  world.rules.set('rule-3', ruleDocument({ uid: 'rule-3', generation: 2, suspend: true }))
+  world.devices.delete('b')
+  world.forget()
+  await world.start()
+  await world.settle()
+  assert.deepEqual(storyOf(world, 'rule-1', 'a'), ['firing'])
+  assert.deepEqual(storyOf(world, 'rule-1', 'b'), ['firing', 'resolved by device-removed'])
+  assert.deepEqual(storyOf(world, 'rule-2', 'a'), ['firing', 'resolved by rule-removed'])
+  assert.deepEqual(storyOf(world, 'rule-3', 'a'), ['firing', 'resolved by rule-changed'])
+  assert.deepEqual(
+    world.firing().map(({ ruleUid, device }) => `${ruleUid} ${device}`),
+    ['rule-1 a', 'rule-1 c'],
+  )
+})
+
+test('without a checkpoint a device that is silent stays offline', async () => {
+  const world = await started()
+  world.setRule(ruleDocument({ uid: 'rule-2', when: 'offline()' }))
+  for (let i = 0; i < 150; i++) await world.message()
+  await world.settle()
+  assert.deepEqual(storyOf(world, 'rule-2', 'a'), ['firing'])
+  world.forget()
+  await world.start()
+  for (let i = 0; i < 150; i++) await world.message()
+  await world.settle()
+  assert.deepEqual(storyOf(world, 'rule-2', 'a'), ['firing'])
+  await world.message({ device: 'a', temperature: 5 })
+  await world.settle()
+  assert.deepEqual(storyOf(world, 'rule-2', 'a'), ['firing', 'resolved by condition'])
+})
+
 type Step =
   | { readonly kind: 'reading'; readonly device: string; readonly temperature: number }
   | { readonly kind: 'rule'; readonly uid: string; readonly threshold: number; readonly forMs: number }

@@ -8,8 +8,11 @@
  *   held until a checkpoint has that (`outgoing.ts`); the rest is published at once.
  * - A restored shard reads on with the rules and devices of its checkpoint up to where the stream was then: it finds again exactly
  *   what an earlier life had published, and the stream refuses it. Only then is it told what has changed meanwhile.
+ * - Without a checkpoint it begins with the rules and devices of now and with what fires by the alert stream, which is judged only when
+ *   everything that the stream still holds was read: a part of a window is no reason to end an alert.
  */
 import { namesOf } from '@fleetloom/crds/names'
+import type { AlertCause, Transition } from '@fleetloom/shared/alerts/transition'
 import type { CountersAnswer } from '@fleetloom/shared/events/counters/answer'
 import type { AppliedState } from '@fleetloom/shared/pipeline/applied'
 import { batchInfo } from '@fleetloom/shared/pipeline/batch'
@@ -20,6 +23,7 @@ import type { JsMsg } from '@nats-io/jetstream'
 import { bytesOf, type Parcel, pack } from '../checkpoint/parcel.ts'
 import { Overtaken, type Position } from '../checkpoint/store.ts'
 import { Counting } from './counting.ts'
+import { endOf } from './leftovers.ts'
 import { type Found, letterOf } from './letters.ts'
 import { engineMessage } from './message.ts'
 import { Outgoing } from './outgoing.ts'
@@ -97,6 +101,15 @@ export class Shard {
     this.#publish()
   }
 
+  /** Begins without a checkpoint: `firing` goes on, and is judged when all that the stream holds was read again. */
+  begin(firing: readonly Transition[]): void {
+    this.tell((outside) => {
+      outside.follow(this.#options.known())
+      for (const last of firing) this.#goOn(last, outside.adopt(last))
+    })
+    this.#isBehind = true
+  }
+
   /** Something about the fleet, its rules or its devices has changed. */
   tell(change: (outside: Outside) => void): void {
     if (this.#isBehind) return
@@ -111,10 +124,11 @@ export class Shard {
 
   /** Told before the stream is read: sequences of another stream mean nothing. */
   opened({ created, first, last }: StreamFacts): void {
-    if (created !== this.#streamCreated) {
+    const before = this.#streamCreated
+    if (created !== before) {
       this.#streamCreated = created
       this.#sequence = 0
-      this.caughtUp()
+      if (before !== '') this.caughtUp()
     } else if (first > this.#sequence + 1) this.#missed += first - this.#sequence - 1
     this.#sequence = Math.max(this.#sequence, first - 1)
     this.#until = last
@@ -125,7 +139,10 @@ export class Shard {
   caughtUp(): void {
     if (!this.#isBehind) return
     this.#isBehind = false
-    this.tell((outside) => outside.follow(this.#options.known()))
+    this.tell((outside) => {
+      outside.follow(this.#options.known())
+      outside.release()
+    })
   }
 
   /** Takes a message of the shard's telemetry or of the fleet's events. `signal` ends the wait for room. */
@@ -174,6 +191,11 @@ export class Shard {
       const reason = `left without a last checkpoint, the one before it counts: ${messageOf(error)}`
       this.#options.parts.log.info({ shard: this.index }, reason)
     })
+  }
+
+  /** An alert of which nothing more is judged ends. Its end is the same whoever finds it, and whenever. */
+  #goOn(last: Transition, cause: AlertCause | undefined): void {
+    if (cause !== undefined) this.#outgoing.send({ transition: endOf(last, cause) })
   }
 
   #read(message: JsMsg): void {

@@ -69,6 +69,7 @@ export class World {
   /** Writing a checkpoint waits for this. */
   write: () => Promise<void> = turn
   readonly #stream: (Reading | undefined)[] = []
+  #first = 1
   #stored: { readonly checkpoint: Checkpoint; readonly revision: number } | undefined
   #revision = 0
   #life = 0
@@ -99,7 +100,7 @@ export class World {
       },
       new AbortController().signal,
     )
-    this.#shard.opened({ created: 'then', first: 1, last: this.#stream.length })
+    this.#shard.opened({ created: 'then', first: this.#first, last: this.#stream.length })
     while (this.shard.sequence < this.#stream.length) await this.#take(this.shard.sequence + 1)
   }
 
@@ -129,6 +130,22 @@ export class World {
     this.shard.tell((outside) => outside.removeDevice(device))
   }
 
+  /** The last transition of everything that fires by the alert stream. */
+  firing(): Transition[] {
+    const last = new Map<string, Transition>()
+    for (const one of this.recorded.values()) {
+      const key = `${one.ruleUid} ${one.device}`
+      if ((last.get(key)?.atMicros ?? 0) < one.atMicros) last.set(key, one)
+    }
+    return [...last.values()].filter(({ to }) => to === 'firing')
+  }
+
+  /** Loses the checkpoint, and the messages of the stream before `first`: by default all that there are. */
+  forget(first = this.#stream.length + 1): void {
+    if (this.#stored) this.#stored = { ...this.#stored, checkpoint: { ...this.#stored.checkpoint, chunks: [] } }
+    this.#first = first
+  }
+
   /** Waits until nothing is under way any more. */
   async settle(): Promise<void> {
     for (let i = 0; i < 20; i++) await turn()
@@ -146,6 +163,7 @@ export class World {
     return {
       ...{ names, ports: enginePorts, log: createLogger('test', 'silent'), checkpointMs: 1_000 },
       nats: {} as never,
+      stillFiring: async () => this.firing(),
       reporter: { report: () => undefined, clear: () => undefined, [Symbol.asyncDispose]: async () => undefined },
       metrics: {
         read: (outcome: RowOutcome, count: number) => this.rows.push(`${outcome} ${count}`),

@@ -22,7 +22,7 @@ export type AlertmanagerOptions = AlertSettings & {
 
 /** Alerts in one request. */
 const MOST_SENT = 64
-/** Waiting ones: more than the bucket of the alerts holds records of. */
+/** Waiting ones: those beyond are left to the next round, which tells everything that fires. */
 const MOST_WAITING = 100_000
 
 export class Alertmanager implements AsyncDisposable {

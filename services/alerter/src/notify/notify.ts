@@ -10,8 +10,8 @@ import type { NotifyParts } from './parts.ts'
 import type { Rounds } from './rounds.ts'
 import { openDeliveries } from './webhooks.ts'
 
-/** How JetStream refuses what exceeds the bytes of a stream. */
-const MAXIMUM_BYTES = 10077
+/** How JetStream refuses what exceeds the bytes of a stream, of the server or of the account. */
+const FULL: ReadonlySet<number> = new Set([10077, 10047, 10023, 10002])
 
 /** Whether receivers hear of it: that an alert fires and that it no longer does, and not what it does before. */
 export const isNotified = ({ to }: Transition): boolean => to === 'firing' || to === 'resolved'
@@ -54,12 +54,12 @@ export class NotifyOutlet implements Outlet {
     return this.#deliveries[Symbol.asyncDispose]()
   }
 
-  /** A bucket that is full must not keep anybody from hearing: the record is left out, and said so. */
+  /** A bucket that is full, or a JetStream, must not keep anybody from hearing: the record is left out, and said so. */
   async #note(one: Transition): Promise<void> {
     try {
       await noteTransition(this.#parts.kv, one)
     } catch (error) {
-      if (!(error instanceof JetStreamApiError && error.code === MAXIMUM_BYTES)) throw error
+      if (!(error instanceof JetStreamApiError && FULL.has(error.code))) throw error
       this.#parts.log.error(
         { id: one.id, rule: one.rule },
         'the bucket of the alerts is full: what fires is not recorded',

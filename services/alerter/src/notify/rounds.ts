@@ -29,7 +29,7 @@ import type { NotifyParts } from './parts.ts'
 /** Longer than any Alertmanager believes a firing alert by default, as in Prometheus. */
 export const RESOLVED_KEPT_MS = 15 * 60_000
 
-/** More than the bucket of the alerts holds records of. */
+/** Beyond that a round may tell once more what has just changed; the next round puts it right. */
 const MOST_NEWEST = 100_000
 
 type RoundsOptions = NotifyParts & {

@@ -1,9 +1,10 @@
 /**
  * The durable consumer of an outlet. It is made anew each time somebody begins to read: from the first message that was not
  * acknowledged, so that what was under way at a crash, or was lost with a connection, comes again at once and in order, instead of
- * behind newer messages after `ack_wait`. A cursor in the alerts' bucket says where to go on when somebody deleted the consumer.
+ * behind newer messages after `ack_wait`. A cursor in the alerts' bucket says where to go on when somebody deleted the consumer; when
+ * somebody deleted the cursor, everything that the stream holds is read again. So a cursor is only written over the one that is known.
  */
-
+import { cursorKey } from '@fleetloom/shared/alerts/history-lanes'
 import type { Nats } from '@fleetloom/shared/nats'
 import { AckPolicy, DeliverPolicy, JetStreamApiCodes, JetStreamApiError } from '@nats-io/jetstream'
 import type { KV } from '@nats-io/kv'
@@ -24,17 +25,26 @@ const cursor = z.object({
 
 export type Position = { readonly stream: string; readonly durable: string; readonly filter: string }
 
-const cursorKey = (durable: string): string => `cursor.${durable}`
+type Cursor = {
+  readonly seq: number
+  readonly revision: number
+  /** Somebody deleted it: everything is to be read again. */
+  readonly isReset: boolean
+}
 
-const readCursor = async (kv: KV, durable: string, created: string): Promise<number> => {
+const readCursor = async (kv: KV, durable: string, created: string): Promise<Cursor> => {
   const entry = await kv.get(cursorKey(durable))
-  const { data } = cursor.safeParse(entry?.operation === 'PUT' ? entry.json() : undefined)
-  return data?.created === created ? data.seq : 0
+  const isReset = entry !== null && entry.operation !== 'PUT'
+  const { data } = cursor.safeParse(entry === null || isReset ? undefined : entry.json())
+  return { seq: data?.created === created ? data.seq : 0, revision: entry?.revision ?? 0, isReset }
 }
 
-export const writeCursor = async (kv: KV, durable: string, at: { created: string; seq: number }): Promise<void> => {
-  await kv.put(cursorKey(durable), JSON.stringify({ version: '1.0', ...at }))
-}
+/** Writes over the revision that is known, and gives the new one. @throws JetStreamApiError when somebody changed it meanwhile. */
+export const writeCursor = (
+  kv: KV,
+  durable: string,
+  { revision, ...at }: { created: string; seq: number; revision: number },
+): Promise<number> => kv.put(cursorKey(durable), JSON.stringify({ version: '1.0', ...at }), { previousSeq: revision })
 
 const ackFloor = async ({ jsm }: Nats, { stream, durable }: Position): Promise<number | undefined> => {
   try {
@@ -45,20 +55,22 @@ const ackFloor = async ({ jsm }: Nats, { stream, durable }: Position): Promise<n
   }
 }
 
-/** Makes the consumer anew; resolves with the last settled message before it, and when the stream was made. */
-export const openConsumer = async (
-  nats: Nats,
-  kv: KV,
-  position: Position,
-): Promise<{ readonly created: string; readonly seq: number }> => {
+/** Where a reader begins. */
+export type Opened = Cursor & {
+  /** When the stream was made. */
+  readonly created: string
+}
+
+/** Makes the consumer anew, to begin after the last message that was settled before it. */
+export const openConsumer = async (nats: Nats, kv: KV, position: Position): Promise<Opened> => {
   const { stream, durable, filter } = position
   const { created } = await nats.jsm.streams.info(stream)
+  const known = await readCursor(kv, durable, created)
   const floor = await ackFloor(nats, position)
-  const seq = floor ?? (await readCursor(kv, durable, created))
-  if (floor !== undefined) {
-    await writeCursor(kv, durable, { created, seq })
-    await nats.jsm.consumers.delete(stream, durable)
-  }
+  const seq = known.isReset ? 0 : (floor ?? known.seq)
+  const isNews = floor !== undefined && !known.isReset
+  const revision = isNews ? await writeCursor(kv, durable, { created, seq, revision: known.revision }) : known.revision
+  if (floor !== undefined) await nats.jsm.consumers.delete(stream, durable)
   await nats.jsm.consumers.add(stream, {
     durable_name: durable,
     filter_subject: filter,
@@ -68,5 +80,5 @@ export const openConsumer = async (
     deliver_policy: DeliverPolicy.StartSequence,
     opt_start_seq: seq + 1,
   })
-  return { created, seq }
+  return { created, seq, revision, isReset: known.isReset }
 }

@@ -7,6 +7,7 @@
  * - `mqtt`: transition → broker, for all partitions.
  */
 import type { Names } from '@fleetloom/crds/names'
+import { historyLane } from '@fleetloom/shared/alerts/history-lanes'
 import { ALERT_PARTITIONS } from '@fleetloom/shared/alerts/transition'
 import type { Nats } from '@fleetloom/shared/nats'
 import type { Ownership } from '@fleetloom/shared/ownership'
@@ -141,7 +142,7 @@ export const openOutbox = (options: OutboxOptions): Outbox => {
   const lanes: Lane[] = partitions.flatMap((partition) => {
     const place = { filter: names.alertPartition(partition), ownedBy: ownerKey(partition) }
     return [
-      { ...place, name: `history-${partition}`, open: async () => historyOutlet(sink) },
+      { ...place, name: historyLane(partition), open: async () => historyOutlet(sink) },
       { ...place, name: `notify-${partition}`, open: () => openNotify(parts, rounds, partition) },
     ]
   })

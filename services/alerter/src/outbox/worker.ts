@@ -51,8 +51,10 @@ export class Worker implements AsyncDisposable {
   #messages: ConsumerMessages | undefined
   #outlet: Outlet | undefined
   #created = ''
+  /** Counts beginnings: what was under way before one counts for nothing after it. */
+  #era = 0
   #taken = 0
-  #cursor = 0
+  #cursor = { seq: 0, revision: 0 }
 
   constructor(options: WorkerOptions) {
     this.#options = { ...options, log: options.log.child({ outbox: options.position.durable }) }
@@ -89,8 +91,9 @@ export class Worker implements AsyncDisposable {
 
   async #read(): Promise<void> {
     const { nats, kv, position, openOutlet } = this.#options
-    const { created, seq } = await openConsumer(nats, kv, position)
-    if (created !== this.#created) await this.#startOver(created)
+    const { created, seq, revision, isReset } = await openConsumer(nats, kv, position)
+    if (isReset || created !== this.#created) await this.#startOver(created)
+    this.#cursor = { seq: this.#cursor.seq, revision }
     this.#outlet ??= await openOutlet()
     this.#taken = Math.max(this.#taken, seq)
     const consumer = await nats.js.consumers.get(position.stream, position.durable)
@@ -100,15 +103,16 @@ export class Worker implements AsyncDisposable {
     for await (const message of this.#messages) await this.#take(message)
   }
 
-  /** Sequences of another stream mean nothing in this one. */
+  /** What was settled is not: sequences of another stream mean nothing in this one, or all of it is wanted again. */
   async #startOver(created: string): Promise<void> {
     await this.#outlet?.[Symbol.asyncDispose]()
     this.#outlet = undefined
     this.#created = created
+    this.#era++
     this.#settled.clear()
     this.#open.clear()
     this.#taken = 0
-    this.#cursor = 0
+    this.#cursor = { seq: 0, revision: 0 }
   }
 
   async #watch(messages: ConsumerMessages): Promise<void> {
@@ -127,8 +131,8 @@ export class Worker implements AsyncDisposable {
       return message.ack()
     }
     this.#open.add(seq)
-    const created = this.#created
-    const done = () => created === this.#created && this.#settle(message)
+    const era = this.#era
+    const done = () => era === this.#era && this.#settle(message)
     await this.#handOver(message, { transition, seq, done })
   }
 
@@ -159,11 +163,13 @@ export class Worker implements AsyncDisposable {
 
   async #saveCursor(): Promise<void> {
     const seq = this.#floor()
-    if (this.#created === '' || seq <= this.#cursor) return
+    const { revision } = this.#cursor
+    if (this.#created === '' || seq <= this.#cursor.seq) return
     try {
-      await writeCursor(this.#options.kv, this.#options.position.durable, { created: this.#created, seq })
-      this.#cursor = seq
+      const at = { created: this.#created, seq, revision }
+      this.#cursor = { seq, revision: await writeCursor(this.#options.kv, this.#options.position.durable, at) }
     } catch (error) {
+      this.reopen()
       this.#options.log.debug(`cursor not written: ${messageOf(error)}`)
     }
   }

@@ -32,6 +32,17 @@ test('what could end a literal is refused before it becomes one', () => {
     assert.equal(historyQuery.safeParse(query).success, false, JSON.stringify(query))
 })
 
+test('a word that is none of a list is refused with the list', () => {
+  for (const [field, words] of [
+    ['state', 'inactive, pending, firing, resolved'],
+    ['severity', 'info, warning, critical'],
+  ] as const)
+    assert.deepEqual(
+      historyQuery.safeParse({ [field]: 'nonsense' }).error?.issues.map(({ message }) => message),
+      [`must be one of ${words}`],
+    )
+})
+
 test('a page that is full tells where the next one begins', () => {
   const row = (micros: number, id: string) => ({
     ...{ micros, id, namespace: 'ns', fleet: 'f', rule: 'r', device: 'd', from: 'inactive', to: 'firing' },

@@ -3,8 +3,8 @@ import { SEVERITIES } from '@fleetloom/crds/alert-rule'
 import { LONGEST_SILENCE_MS, matcher } from '@fleetloom/shared/alerts/silence'
 import { ALERT_STATES } from '@fleetloom/shared/alerts/transition'
 import { z } from 'zod'
-import { parseSelector, SelectorError } from '../devices/label-selector.ts'
-import { continueToken, deviceId, fleetName, namespaceName, pageLimit } from '../http/params.ts'
+import { labelSelector } from '../devices/label-selector.ts'
+import { continueToken, deviceId, fleetName, namespaceName, oneOf, pageLimit } from '../http/params.ts'
 
 export const ruleName = z
   .string()
@@ -16,21 +16,8 @@ const about = {
   fleet: fleetName.optional(),
   rule: ruleName.optional(),
   device: deviceId.optional(),
-  severity: z.enum(SEVERITIES).optional(),
+  severity: oneOf(SEVERITIES).optional(),
 }
-
-const labelSelector = z
-  .string()
-  .max(1024)
-  .transform((text, context) => {
-    try {
-      return parseSelector(text)
-    } catch (error) {
-      if (!(error instanceof SelectorError)) throw error
-      context.addIssue({ code: 'custom', message: error.message })
-      return z.NEVER
-    }
-  })
 
 /** `GET /v1/alerts` */
 export const firingQuery = z.strictObject({
@@ -61,7 +48,7 @@ export const historyTokenOf = ({ micros, id }: { readonly micros: number; readon
 /** `GET /v1/alerts/history`; `from` is included, `to` is not. */
 export const historyQuery = z.strictObject({
   ...about,
-  state: z.enum(ALERT_STATES).optional(),
+  state: oneOf(ALERT_STATES).optional(),
   from: time.optional(),
   to: time.optional(),
   limit: pageLimit(1000, 100),
@@ -92,4 +79,4 @@ export const newSilence = z
 export type NewSilence = z.output<typeof newSilence>
 
 /** `GET …/silences` */
-export const silencesQuery = z.strictObject({ active: z.enum(['true', 'false']).optional() })
+export const silencesQuery = z.strictObject({ active: oneOf(['true', 'false']).optional() })

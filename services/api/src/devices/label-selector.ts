@@ -3,6 +3,8 @@
  *
  *     cargo=vaccine,site!=oslo,tier in (a,b),zone notin (x),gps,!legacy
  */
+import { z } from 'zod'
+
 export type Labels = Readonly<Record<string, string>>
 
 export class SelectorError extends Error {
@@ -56,3 +58,17 @@ export const parseSelector = (selector: string): Requirement => {
   const requirements = split(selector).map(requirement)
   return (labels) => requirements.every((holds) => holds(labels))
 }
+
+/** A label selector as a parameter of a query. */
+export const labelSelector = z
+  .string()
+  .max(1024)
+  .transform((text, context) => {
+    try {
+      return parseSelector(text)
+    } catch (error) {
+      if (!(error instanceof SelectorError)) throw error
+      context.addIssue({ code: 'custom', message: error.message, input: text })
+      return z.NEVER
+    }
+  })

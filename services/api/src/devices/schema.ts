@@ -3,7 +3,7 @@ import { deviceLabels } from '@fleetloom/shared/registry/device-record'
 import type { Entry } from '@fleetloom/shared/registry/registry'
 import { z } from 'zod'
 import { continueToken, deviceId, pageLimit } from '../http/params.ts'
-import { parseSelector } from './label-selector.ts'
+import { labelSelector } from './label-selector.ts'
 
 const type = z.string().max(63)
 const displayName = z.string().max(128)
@@ -27,20 +27,8 @@ export const devicePatch = z.strictObject({
 
 export type DevicePatch = z.infer<typeof devicePatch>
 
-const selector = z
-  .string()
-  .max(1024)
-  .transform((text, context) => {
-    try {
-      return parseSelector(text)
-    } catch (error) {
-      context.addIssue({ code: 'custom', message: (error as Error).message, input: text })
-      return z.NEVER
-    }
-  })
-
 export const listQuery = z.strictObject({
-  labelSelector: selector.optional(),
+  labelSelector: labelSelector.optional(),
   limit: pageLimit(1000, 100),
   continue: continueToken.optional(),
 })

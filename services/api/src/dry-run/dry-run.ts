@@ -7,6 +7,7 @@
 import { setImmediate } from 'node:timers/promises'
 import { instant } from '@fleetloom/shared/alerts/instant'
 import { ALERT_STATES, type AlertState, type Transition } from '@fleetloom/shared/alerts/transition'
+import { SETTLE_MICROS } from '@fleetloom/shared/rules/engine/shard'
 import type { Entry, Range } from './in-order.ts'
 import { Replay, type Watched } from './replay.ts'
 import type { Trial } from './trial.ts'
@@ -48,8 +49,6 @@ export type DryRunResult = {
   readonly transitions: readonly object[]
 }
 
-/** How far behind the newest reading time alone is judged: as the engine does. */
-const SETTLE_MICROS = 5_000_000
 const SLICE_MS = 10
 /** Entries between two looks at the clock. */
 const STRIDE = 32

@@ -59,6 +59,13 @@ test('every bad event is named by its place, at most twenty of them', () => {
   assert.equal(problemOf('{"type":"a","device":"d","__proto__":1}').extra.errors?.[0]?.field, '__proto__')
 })
 
+test('what the platform alone tells is refused, by its field', () => {
+  for (const type of ['device_online', 'device_offline'])
+    assert.deepEqual(problemOf(JSON.stringify([{ device: 'd', type }])).extra.errors, [
+      { field: '0.type', reason: `${type} is told by the platform alone; use another type` },
+    ])
+})
+
 test('a request holds no more than a batch', () => {
   const many = JSON.stringify(Array(MOST_EVENTS + 1).fill({ device: 'd', type: 'a' }))
   assert.match(problemOf(many).message, /1001 events, and at most 1000/)

@@ -9,7 +9,7 @@ import type { ApiEnv } from '../http/env.ts'
 import { fleetOf } from '../http/params.ts'
 import { allow } from '../keys/authenticate.ts'
 import type { EventPoster } from './poster.ts'
-import { eventQuery, eventsSql, eventView } from './stored.ts'
+import { eventPage, eventQuery, eventsSql } from './stored.ts'
 import { isoOfMicros } from './time.ts'
 
 export type EventParts = {
@@ -46,6 +46,6 @@ export const eventRoutes = ({ fleets, events: { poster, counters, query, now } }
       const wanted = readQuery(c, eventQuery)
       const document = await fleets.get(fleet)
       const rows = await rowsOf(query, eventsSql(document, wanted, now() * 1000))
-      return c.json({ items: rows.map(eventView) })
+      return c.json(eventPage(rows, wanted.limit))
     })
     .get('/counters', allow('events:read'), async (c) => c.json(await counters(await fleets.get(fleetOf(c)))))

@@ -33,6 +33,10 @@ export const fleetOf = (c: Context): Ref => {
 /** The device that the path names. @throws Problem */
 export const deviceOf = (c: Context): z.infer<typeof devicePath> => parseWith(devicePath, c.req.param(), 'path')
 
+/** One of some words. */
+export const oneOf = <const Words extends readonly string[]>(words: Words) =>
+  z.enum(words, { error: `must be one of ${words.join(', ')}` })
+
 export const pageLimit = (most: number, preset: number) => z.coerce.number().int().min(1).max(most).default(preset)
 
 /** Opaque to the caller; holds the sequence at which the next page begins. */

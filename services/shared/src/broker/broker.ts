@@ -7,6 +7,9 @@
 /** MQTT topic filters with nothing left to fill in. */
 export type Acl = { readonly publish: readonly string[]; readonly subscribe: readonly string[] }
 
+/** Filters that one account may hold; brokers are made to take as many. */
+export const MOST_FILTERS = 4_000
+
 export type Account = {
   readonly username: string
   readonly acl: Acl

@@ -60,6 +60,8 @@ const bad: readonly (readonly [string, string, string, RegExp])[] = [
   ['{"type":""}', 'invalid_event', 'type', /"" is not one/],
   ['{"type":"a b"}', 'invalid_event', 'type', /"a b" is not one/],
   [`{"type":"${'a'.repeat(65)}"}`, 'invalid_event', 'type', /is not one/],
+  ['{"type":"device_offline"}', 'invalid_event', 'type', /device_offline is told by the platform alone/],
+  ['{"type":"device_online"}', 'invalid_event', 'type', /device_online is told by the platform alone/],
   ['{"type":"a","severity":"info"}', 'invalid_event', 'severity', /"info" is none of low, medium, high, critical/],
   ['{"type":"a","severity":{}}', 'invalid_event', 'severity', /an object/],
   ['{"type":"a","user":1}', 'invalid_event', 'user', /1 is not a text/],

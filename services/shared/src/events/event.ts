@@ -14,6 +14,12 @@ export type EventSeverity = (typeof EVENT_SEVERITIES)[number]
 
 export const EVENT_TYPE = /^[A-Za-z0-9_.-]{1,64}$/
 
+/** Types of the events by which the platform tells changes of presence. Nobody else may, and nobody is heard by them. */
+export const PRESENCE_EVENTS = { online: 'device_online', offline: 'device_offline' } as const
+
+export const isPresenceEvent = (type: string): boolean =>
+  type === PRESENCE_EVENTS.online || type === PRESENCE_EVENTS.offline
+
 /** Longest user or address, in UTF-8 bytes. */
 export const MAX_EVENT_TEXT_BYTES = 256
 /** Largest metadata as compact JSON, in UTF-8 bytes. */
@@ -54,7 +60,8 @@ const show = (value: unknown): string => {
 }
 
 const typeFault = (value: unknown): Rejection | undefined => {
-  if (typeof value === 'string' && EVENT_TYPE.test(value)) return undefined
+  if (typeof value === 'string' && EVENT_TYPE.test(value))
+    return isPresenceEvent(value) ? bad('type', `${value} is told by the platform alone; use another type`) : undefined
   const given = value === undefined ? 'it is missing' : `${show(value)} is not one`
   return bad('type', `an event has a type of 1 to 64 letters, digits, '_', '.' and '-'; ${given}`)
 }

@@ -5,7 +5,10 @@
 import { OBSERVED_CONDITIONS } from '@fleetloom/crds/conditions'
 import { z } from 'zod'
 
-/** Rules of one fleet that a report can speak of. */
+/** Rules that a fleet may have. Judging, and what comes and goes, costs each device of the fleet as much as there are rules. */
+export const MAX_RULES_PER_FLEET = 200
+
+/** Rules of one fleet that a report can speak of: also those of an operator that allowed more. */
 export const MAX_REPORTED_RULES = 1000
 
 /** What a shard of the alerter knows of one rule. */

@@ -16,7 +16,7 @@
 import { z } from 'zod'
 import { messageOf } from '../../process/logger.ts'
 import { HASH_ITERATIONS } from '../../registry/secret.ts'
-import { BrokerUnavailable } from '../broker.ts'
+import { BrokerUnavailable, MOST_FILTERS } from '../broker.ts'
 import { AUTHENTICATOR, ruleList, SOURCE } from './api.ts'
 import { type Limits, zone, zoneSettings, zoneWith, zoneWords } from './limits.ts'
 import { listenerStep } from './listeners.ts'
@@ -25,8 +25,8 @@ import { type Rule, sameRules } from './rules.ts'
 
 type Step = (rest: Rest, limits: Limits) => Promise<string[]>
 
-/** What a user may have at most: two documents' topics of a fleet, with room. EMQX's default is 100. */
-const MIN_RULES = 200
+/** What a user may have: the filters of an account, with the rules that go with them. EMQX's default is 100. */
+const MIN_RULES = MOST_FILTERS + 96
 
 export const HASH_ALGORITHM = { name: 'pbkdf2', mac_fun: 'sha512', iterations: HASH_ITERATIONS, dk_length: 64 } as const
 

@@ -18,10 +18,14 @@ export const STATE = { unwatched: 0, inactive: 1, pending: 2, firing: 3 } as con
 
 const NAMES = ['inactive', 'inactive', 'pending', 'firing'] as const satisfies readonly AlertState[]
 const NEVER = Number.POSITIVE_INFINITY
+const HELD = Number.POSITIVE_INFINITY
 
 export type Limits = { readonly forMicros: number; readonly forReadings: number; readonly keepMicros: number }
 
 export type Conditions = { readonly when: Condition; readonly clear: Condition | undefined }
+
+/** An alert that fires by what was told of it: since when, and when that was told, µs. */
+export type Adopted = { readonly sinceMicros: number; readonly atMicros: number }
 
 /** A change of state. */
 export type Step = {
@@ -36,7 +40,7 @@ export type Step = {
 const WHAT = 0
 /** When `when` began to hold, or when the alert began to fire. */
 const SINCE = 1
-/** While firing: since when the clear condition holds; NaN when it does not. */
+/** While firing: since when the clear condition holds; NaN when it does not, and HELD where that is not asked yet. */
 const CLEARING = 2
 const CHANGED = 3
 /** Readings in a row that `when` held for. */
@@ -90,6 +94,24 @@ export class AlertStates {
     }
     if (holds === true) return this.#judgeHolding(device, now, isReading)
     return state === STATE.pending ? this.#change(device, STATE.inactive, now) : undefined
+  }
+
+  /** Takes over an alert that fires by what was told of it, and holds it: it is not judged until it is released. */
+  adopt(device: number, { sinceMicros, atMicros }: Adopted): void {
+    this.#enter(device, STATE.firing)
+    this.#set(device, SINCE, sinceMicros)
+    this.#set(device, CHANGED, atMicros)
+    this.#set(device, CLEARING, HELD)
+  }
+
+  /** Ends the hold on an alert; `isDue`: it is judged as soon as its device's time moves on, should no reading come. */
+  release(device: number, isDue: boolean): void {
+    this.#set(device, CLEARING, Number.NaN)
+    this.setDue(device, isDue ? this.#get(device, CHANGED) + 1 : Number.NEGATIVE_INFINITY)
+  }
+
+  isHeld(device: number): boolean {
+    return this.of(device) === STATE.firing && this.#get(device, CLEARING) === HELD
   }
 
   /** The first time, not before `from`, at which time alone changes the state; infinite for never. */
@@ -162,6 +184,7 @@ export class AlertStates {
   }
 
   #judgeFiring(device: number, now: number, clears: boolean): Step | undefined {
+    if (this.#get(device, CLEARING) === HELD) return undefined
     if (!clears) {
       this.#set(device, CLEARING, Number.NaN)
       return undefined

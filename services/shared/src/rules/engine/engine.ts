@@ -19,12 +19,13 @@
 import type { RuleDocument } from '../../alerts/rule-document.ts'
 import type { AlertCause, Transition } from '../../alerts/transition.ts'
 import type { FleetDocument } from '../../pipeline/fleet-document.ts'
+import type { Adopted } from './alert-states.ts'
 import { EVENT_COLUMNS, takeEvent } from './event-intake.ts'
 import { takeRow } from './intake.ts'
 import { wake } from './judge.ts'
 import type { Labels, Ports } from './ports.ts'
 import { RecentKeys } from './recent-keys.ts'
-import { recompile, removeDevice, removeRule, setDevice, setRule } from './roster.ts'
+import { adopt, recompile, releaseAdopted, removeDevice, removeRule, setDevice, setRule } from './roster.ts'
 import { Rows } from './rows.ts'
 import { indexRules, makeShard, type PresenceChange, type RowCounts, type Shard } from './shard.ts'
 import type { Progress } from './shard-clock.ts'
@@ -112,6 +113,19 @@ export class ShardEngine {
 
   removeDevice(id: string): void {
     removeDevice(this.#shard, id, 'device-removed')
+  }
+
+  /**
+   * Takes over an alert that fires by what an earlier life has told, of which no snapshot is left. It is judged once it is released.
+   * False where there is no such rule, or it does not watch the device.
+   */
+  adopt(uid: string, id: string, alert: Adopted): boolean {
+    return adopt(this.#shard, { uid, id }, alert)
+  }
+
+  /** Everything that was kept was read again: what was adopted is judged from now on. Gives how many alerts that is. */
+  releaseAdopted(): number {
+    return releaseAdopted(this.#shard)
   }
 
   /** Takes a message of the shard's telemetry: its mark, then its rows. */

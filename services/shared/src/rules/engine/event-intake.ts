@@ -6,12 +6,13 @@
  * An event that is ahead of its device's clock by more than a minute goes by another clock, such as ours: it counts at what the device's
  * clock was when it was stored.
  */
+import { isPresenceEvent } from '../../events/event.ts'
 import { hash32 } from '../../pipeline/shard.ts'
 import { hasReadings, judgeHeard, mark, silentRules } from './intake.ts'
 import { call, judgeCalled, moveTo, seek } from './judge.ts'
 import type { EventPiece } from './pieces.ts'
 import { planLoosely } from './plan.ts'
-import { hear, isPresenceEvent } from './presence.ts'
+import { hear } from './presence.ts'
 import type { RecentKeys } from './recent-keys.ts'
 import type { Rows } from './rows.ts'
 import type { Shard } from './shard.ts'

@@ -1,12 +1,6 @@
 /** Who is online: heard within `offlineAfterMs`, on the clock of the marks. */
 import type { Shard } from './shard.ts'
 
-/** Types of the events by which changes of presence are told. They come from us, so nobody is heard by them. */
-export const PRESENCE_EVENTS = { online: 'device_online', offline: 'device_offline' } as const
-
-export const isPresenceEvent = (type: string): boolean =>
-  type === PRESENCE_EVENTS.online || type === PRESENCE_EVENTS.offline
-
 const change = (shard: Shard, device: number, online: boolean, atMs: number): void => {
   const { devices, presence } = shard
   devices.online.set(device, online ? 1 : 0)

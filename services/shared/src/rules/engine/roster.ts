@@ -5,6 +5,7 @@
 
 import type { RuleDocument } from '../../alerts/rule-document.ts'
 import type { AlertCause } from '../../alerts/transition.ts'
+import type { Adopted } from './alert-states.ts'
 import { emit } from './emit.ts'
 import { catchUp, judge, quietTime, seek } from './judge.ts'
 import type { Piece } from './pieces.ts'
@@ -33,17 +34,23 @@ const passed = ({ devices }: Shard, device: number, micros: number): void => {
   devices.judged.set(device, Math.max(devices.judged.get(device), micros + 1))
 }
 
-/** Drops the history of a device that no rule that watches it needs. */
-const forget = ({ rules }: Shard, pieces: readonly Piece[], device: number): void => {
-  for (const piece of pieces) {
-    const isUsed = rules.some((rule) => rule.watches(device) && rule.bound.pieces.includes(piece))
-    if (!isUsed) piece.forget(device)
-  }
+/** The rules that use a piece of history, by the piece. */
+type Users = ReadonlyMap<Piece, readonly Rule[]>
+
+/** Found out once for all devices that a rule leaves. */
+const usersOf = ({ rules }: Shard, { bound }: Rule): Users => {
+  const users = new Map<Piece, Rule[]>(bound.pieces.map((piece) => [piece, []]))
+  for (const rule of rules) for (const piece of rule.bound.pieces) users.get(piece)?.push(rule)
+  return users
 }
 
-/** Takes a device from a rule. */
-export const drop = (shard: Shard, rule: Rule, device: number, cause: AlertCause): void => {
-  if (!rule.watches(device)) return
+/** Drops the history of a device that no rule that watches it needs. */
+const forget = (users: Users, device: number): void => {
+  for (const [piece, rules] of users) if (!rules.some((rule) => rule.watches(device))) piece.forget(device)
+}
+
+/** Takes a device from a rule that watches it; its history stays. */
+const leave = (shard: Shard, rule: Rule, device: number, cause: AlertCause): void => {
   shard.stamp++
   seek(shard, device, timeOf(shard, device))
   const step = rule.states.drop(device, shard.moment.micros)
@@ -51,20 +58,29 @@ export const drop = (shard: Shard, rule: Rule, device: number, cause: AlertCause
     emit(shard, rule, device, { step, cause })
     passed(shard, device, step.atMicros)
   }
-  forget(shard, rule.bound.pieces, device)
+}
+
+type Leaving = { readonly cause: AlertCause; readonly users?: Users | undefined }
+
+/** Takes a device from a rule, with the history that no other needs of it. */
+export const drop = (shard: Shard, rule: Rule, device: number, { cause, users }: Leaving): void => {
+  if (!rule.watches(device)) return
+  leave(shard, rule, device, cause)
+  forget(users ?? usersOf(shard, rule), device)
 }
 
 export const dropAll = (shard: Shard, rule: Rule, cause: AlertCause): void => {
-  for (const device of shard.devices.table.all()) drop(shard, rule, device, cause)
+  const users = usersOf(shard, rule)
+  for (const device of shard.devices.table.all()) drop(shard, rule, device, { cause, users })
 }
 
 const isMatch = ({ ports, devices }: Shard, { document }: Rule, device: number): boolean =>
   ports.matches(document.selector, devices.labels[device] ?? {})
 
 /** Lets the rule watch the device exactly if its selector says so. */
-export const match = (shard: Shard, rule: Rule, device: number): void => {
+export const match = (shard: Shard, rule: Rule, device: number, users?: Users): void => {
   if (!isMatch(shard, rule, device)) {
-    drop(shard, rule, device, 'rule-changed')
+    drop(shard, rule, device, { cause: 'rule-changed', users })
     return
   }
   rule.states.watch(device)
@@ -95,10 +111,12 @@ const tidy = (shard: Shard): void => {
 /** Puts `rule` in the place of `former`. */
 const install = (shard: Shard, rule: Rule, former: Rule | undefined): void => {
   shard.rules = [...shard.rules.filter((other) => other !== former), rule]
+  const users = usersOf(shard, rule)
+  const formerUsers = former && usersOf(shard, former)
   for (const device of shard.devices.table.all()) {
     rule.states.renew(device)
-    match(shard, rule, device)
-    if (former) forget(shard, former.bound.pieces, device)
+    match(shard, rule, device, users)
+    if (formerUsers) forget(formerUsers, device)
   }
   tidy(shard)
   for (const device of shard.devices.table.all()) judgeNow(shard, rule, device)
@@ -113,6 +131,32 @@ export const setRule = (shard: Shard, document: RuleDocument): string | undefine
   if (fault !== undefined) rule.stop(fault)
   install(shard, rule, former)
   return fault
+}
+
+/** Lets an alert of an earlier life go on; false where there is no such rule or it does not watch the device. */
+export const adopt = (shard: Shard, { uid, id }: { uid: string; id: string }, alert: Adopted): boolean => {
+  const rule = shard.rules.find(({ document }) => document.uid === uid)
+  const device = shard.devices.table.findId(id)
+  if (!rule || device < 0 || !rule.watches(device)) return false
+  rule.states.adopt(device, alert)
+  return true
+}
+
+/**
+ * Judges what was adopted from now on. Silence that was not heard long enough says nothing yet: a rule about it is judged at the next row,
+ * or when the silence has become long. Gives how many alerts were released.
+ */
+export const releaseAdopted = (shard: Shard): number => {
+  let released = 0
+  const { rules, devices, wheel, clock } = shard
+  for (const { states, bound } of rules)
+    for (const device of devices.table.all()) {
+      if (!states.isHeld(device)) continue
+      states.release(device, bound.silences.length === 0 || devices.seenMs.get(device) > 0)
+      wheel.lower(device, clock.elapsed)
+      released++
+    }
+  return released
 }
 
 export const removeRule = (shard: Shard, uid: string, cause: AlertCause): void => {
@@ -144,11 +188,12 @@ export const setDevice = (shard: Shard, id: string, labels: Labels): void => {
 }
 
 export const removeDevice = (shard: Shard, id: string, cause: AlertCause): void => {
-  const { devices, rules, waiting, wheel } = shard
+  const { devices, history, rules, waiting, wheel } = shard
   const device = devices.table.findId(id)
   if (device < 0) return
   catchUp(shard, device)
-  for (const rule of rules) drop(shard, rule, device, cause)
+  for (const rule of rules) if (rule.watches(device)) leave(shard, rule, device, cause)
+  for (const piece of history.pieces.values()) piece.forget(device)
   shard.online -= devices.online.get(device)
   waiting.forget(device)
   wheel.set(device, Number.POSITIVE_INFINITY)

@@ -114,7 +114,7 @@ const loadRule =
   (device, record) => {
     const isMatch = rule.watches(device) || removed.has(shard.devices.id(device))
     rule.states.load(device, record)
-    if (!isMatch) drop(shard, rule, device, 'rule-changed')
+    if (!isMatch) drop(shard, rule, device, { cause: 'rule-changed' })
     else if (!isSame) rule.states.renew(device)
   }
 

@@ -54,7 +54,7 @@ const BLOCKS: readonly Block[] = [
   },
   {
     name: 'rules of users, clients and all',
-    prepare: ({ state }) => void state.sources.unshift({ ...builtIn, max_rules: 200 }),
+    prepare: ({ state }) => void state.sources.unshift({ ...builtIn, max_rules: 4_096 }),
     ids:
       'rules-users-list-empty rules-users-create rules-user-get rules-user-get-qos-retain rules-user-get-missing rules-users-create-duplicate ' +
       'rules-users-create-duplicate-none-written rules-users-create-same-twice rules-user-get-twice rules-user-put rules-user-put-new ' +
@@ -157,7 +157,7 @@ for (const { name, ids, prepare } of BLOCKS)
 test('rules that the recording gives in full are given in full', { skip: skipReason }, async () => {
   const all = recordedExchanges()
   await using emqx = await startEmqx()
-  emqx.state = { ...freshState(), sources: [{ ...builtIn, max_rules: 200 }] }
+  emqx.state = { ...freshState(), sources: [{ ...builtIn, max_rules: 4_096 }] }
   await ask(emqx, all.get('rules-users-create') as Exchange)
   for (const id of ['rules-user-get', 'rules-user-get-qos-retain']) {
     const exchange = all.get(id) as Exchange
