@@ -1,13 +1,13 @@
 /** What happens to the transitions of one partition: the record of what fires, then the Alertmanagers and the webhooks. */
 import type { Transition } from '@fleetloom/shared/alerts/transition'
 import { JetStreamApiError } from '@nats-io/jetstream'
-import type { ReceiverKind } from '../metrics.ts'
 import type { Item, Outlet } from '../outbox/worker.ts'
 import { noteTransition } from './alert-records.ts'
 import type { Deliveries } from './deliveries.ts'
 import { deliveriesOf } from './delivery.ts'
 import type { NotifyParts } from './parts.ts'
 import type { Rounds } from './rounds.ts'
+import { suppress } from './suppress.ts'
 import { openDeliveries } from './webhooks.ts'
 
 /** How JetStream refuses what exceeds the bytes of a stream. */
@@ -15,21 +15,6 @@ const MAXIMUM_BYTES = 10077
 
 /** Whether receivers hear of it: that an alert fires and that it no longer does, and not what it does before. */
 export const isNotified = ({ to }: Transition): boolean => to === 'firing' || to === 'resolved'
-
-type Suppressed = { readonly kind: ReceiverKind; readonly receivers: readonly string[]; readonly silence: string }
-
-/** Records that a silence held a transition back from receivers of one kind. */
-export const suppress = async (
-  { letters, metrics }: NotifyParts,
-  one: Transition,
-  { kind, receivers, silence }: Suppressed,
-): Promise<void> => {
-  for (const receiver of receivers) {
-    const told = { reason: 'notification_silenced', receiver: `${kind} ${receiver}`.trim(), detail: silence } as const
-    await letters.notification(one, told)
-    metrics.notified(kind, 'suppressed')
-  }
-}
 
 export class NotifyOutlet implements Outlet {
   readonly #parts: NotifyParts

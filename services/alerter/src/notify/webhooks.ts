@@ -3,8 +3,10 @@ import { allRecords, purgeRecord, type StoredRecord } from '@fleetloom/shared/al
 import { messageOf } from '@fleetloom/shared/process/logger'
 import { Deliveries, type Given } from './deliveries.ts'
 import { type Delivery, parkedDelivery, parkedKey, parkedValue } from './delivery.ts'
+import { giveUp } from './give-up.ts'
 import type { Outcome } from './outcome.ts'
 import type { NotifyParts } from './parts.ts'
+import { suppress } from './suppress.ts'
 import { hostOf, postWebhook } from './webhook.ts'
 
 const send = async ({ openSecret, webhook }: NotifyParts, { transition, receiver }: Delivery): Promise<Outcome> => {
@@ -27,16 +29,10 @@ const attempt = async (parts: NotifyParts, delivery: Delivery): Promise<Outcome>
   return outcome
 }
 
-const setAside = async ({ letters, metrics, log }: NotifyParts, delivery: Delivery, given: Given): Promise<void> => {
-  const { transition, receiver } = delivery
-  const told = { receiver: `webhook ${hostOf(receiver.url)}`, detail: given.reason }
-  if (given.kind === 'silenced') {
-    await letters.notification(transition, { ...told, reason: 'notification_silenced' })
-    return metrics.notified('webhook', 'suppressed')
-  }
-  await letters.notification(transition, { ...told, reason: 'notification_failed' })
-  metrics.notified('webhook', 'dead')
-  log.warn({ id: transition.id, rule: transition.rule, ...told }, 'a notification is given up')
+const setAside = async (parts: NotifyParts, { transition, receiver }: Delivery, given: Given): Promise<void> => {
+  const [host, detail] = [hostOf(receiver.url), given.reason]
+  if (given.kind === 'dead') return giveUp(parts, transition, { kind: 'webhook', receiver: host, detail })
+  await suppress(parts, transition, { kind: 'webhook', receivers: [host], silence: detail })
 }
 
 /** What is parked of a partition, in the order of the stream. A record that nothing can be made of is removed. */
