@@ -15,6 +15,7 @@ import { messageOfTransition } from './message.ts'
 import { isNotified } from './notify.ts'
 import type { NotifyParts } from './parts.ts'
 import { suppress } from './suppress.ts'
+import { toldOf } from './told.ts'
 
 export type MqttSettings = { readonly url: string; readonly username: string; readonly password: string }
 
@@ -39,8 +40,10 @@ export class MqttOutlet implements Outlet {
     this.#settings = settings
   }
 
-  async take({ transition, done }: Item): Promise<void> {
-    const topics = isNotified(transition) ? topicsOf(transition) : []
+  async take({ transition: found, done }: Item): Promise<void> {
+    if (!isNotified(found)) return done()
+    const transition = await toldOf(this.#parts, found)
+    const topics = topicsOf(transition)
     if (topics.length === 0) return done()
     const silence = await this.#parts.silences.of(transition)
     if (silence) {

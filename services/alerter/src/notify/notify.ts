@@ -8,6 +8,7 @@ import { deliveriesOf } from './delivery.ts'
 import type { NotifyParts } from './parts.ts'
 import type { Rounds } from './rounds.ts'
 import { suppress } from './suppress.ts'
+import { toldOf } from './told.ts'
 import { openDeliveries } from './webhooks.ts'
 
 /** How JetStream refuses what exceeds the bytes of a stream. */
@@ -27,8 +28,9 @@ export class NotifyOutlet implements Outlet {
     this.#deliveries = deliveries
   }
 
-  async take({ transition, seq, done }: Item): Promise<void> {
-    if (!isNotified(transition)) return done()
+  async take({ transition: found, seq, done }: Item): Promise<void> {
+    if (!isNotified(found)) return done()
+    const transition = await toldOf(this.#parts, found)
     await this.#note(transition)
     await this.#tellAlertmanagers(transition)
     const deliveries = deliveriesOf(transition, seq, Date.now())

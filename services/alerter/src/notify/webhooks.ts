@@ -39,11 +39,9 @@ const setAside = async (parts: NotifyParts, { transition, receiver }: Delivery, 
 const loadParked = async ({ nats, names, log }: NotifyParts, partition: number): Promise<Delivery[]> => {
   const found: Delivery[] = []
   const load = async (record: StoredRecord): Promise<void> => {
-    const seq = Number(record.key.split('.')[2])
-    const message = await nats.jsm.streams.getMessage(names.alertStream, { seq })
-    const delivery = message === null ? undefined : parkedDelivery(record, message.data)
+    const delivery = parkedDelivery(record)
     if (delivery) return void found.push(delivery)
-    log.error({ key: record.key }, 'a waiting notification is lost: its transition left the stream')
+    log.error({ key: record.key }, 'a waiting notification is lost: its record can not be read')
     await purgeRecord(nats.jsm, names.buckets.alerts, record)
   }
   for await (const one of allRecords(nats.jsm, names.buckets.alerts, `delivery.${partition}.>`)) await load(one)
