@@ -142,5 +142,7 @@ export const resourceDeps = async (context: Context, servers: Servers, look: Loo
     now: Date.now,
   }
   const alerter = new AlerterAccount({ ...own, names, documents: rules })
-  return { fleets, rules: { names, grants, source, secrets, keys, documents: rules, applied: known.applied, alerter } }
+  const { applied } = known
+  const shared = { nats, names, grants, source, secrets, keys, now: Date.now }
+  return { fleets, rules: { ...shared, documents: rules, applied, alerter } }
 }

@@ -14,6 +14,10 @@ const ofRule = (shards: Shards, uid: string): readonly (RuleReport | undefined)[
 export const shardsBehind = (shards: Shards, { uid, generation }: Pick<RuleReport, 'uid' | 'generation'>): number[] =>
   ofRule(shards, uid).flatMap((rule, shard) => (rule && rule.generation >= generation ? [] : [shard]))
 
+/** Shards, by number, that have not said yet that they judge the rule no more. */
+export const shardsJudging = (shards: Shards, uid: string): number[] =>
+  ofRule(shards, uid).flatMap((rule, shard) => (rule?.removed ? [] : [shard]))
+
 /** Why the rule can't be judged, as the first shard that can't says it. */
 export const faultOf = (shards: Shards, uid: string): string | undefined =>
   ofRule(shards, uid).find((rule) => rule?.fault !== undefined)?.fault

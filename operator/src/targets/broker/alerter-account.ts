@@ -31,8 +31,12 @@ export class AlerterAccount {
 
   /** To be told before a rule's document is written. */
   announce(rule: Ref, filters: readonly string[]): void {
-    if (filters.length > 0) this.#announced.set(label(rule), filters)
-    else this.#announced.delete(label(rule))
+    this.#announced.set(label(rule), filters)
+  }
+
+  /** What was announced of a rule; undefined when nothing was since this process began. */
+  announced(rule: Ref): readonly string[] | undefined {
+    return this.#announced.get(label(rule))
   }
 
   /** To be told when a rule is gone. */

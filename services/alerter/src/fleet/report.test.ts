@@ -37,6 +37,12 @@ test('every rule that was taken notice of is reported, judged or not', () => {
   })
 })
 
+test('a rule that is being removed is reported as no longer judged', () => {
+  const removing = { ...refused, phase: 'Removing' } as const
+  const { rules } = reportOf(engine, { uid: 'fleet', generation: 9, rules: [removing], faults: new Map(), missed: 0 })
+  assert.deepEqual(rules, [{ uid: 'refused', generation: 2, firing: 0, pending: 0, removed: true }])
+})
+
 test('messages that were never read are told of', () => {
   const { observed } = reportOf(engine, { uid: 'fleet', generation: 9, rules: [], faults: new Map(), missed: 12 })
   assert.deepEqual(

@@ -23,7 +23,7 @@ const NEVER_JUDGED = { firing: 0, pending: 0, lastEvaluatedMicros: 0, message: u
 
 /** A rule that is suspended or that can't be judged is reported too: it was taken notice of. */
 const ruleReportOf = (
-  { uid, generation }: RuleDocument,
+  { uid, generation, phase }: RuleDocument,
   counts: Pick<RuleCounts, keyof typeof NEVER_JUDGED> | undefined,
   refused: string | undefined,
 ): RuleReport => {
@@ -32,6 +32,7 @@ const ruleReportOf = (
   const evaluatedMs = Math.floor(lastEvaluatedMicros / 1000 / EVALUATED_STEP_MS) * EVALUATED_STEP_MS
   return {
     ...{ uid, generation, firing, pending },
+    ...(phase === 'Removing' && ({ removed: true } as const)),
     ...(evaluatedMs > 0 && { lastEvaluatedMs: evaluatedMs }),
     ...(fault !== undefined && { fault: fault.slice(0, MAX_FAULT) }),
   }

@@ -144,6 +144,22 @@ test('a rule that waits for a measurement is judged once the fleet has it', asyn
   assert.equal(fault(), undefined)
 })
 
+test('a rule whose document says that it is being removed ends its alerts, over a crash too, and is reported as removed', async () => {
+  const world = await started()
+  await world.message({ device: 'a', temperature: 9 })
+  await world.settle()
+  world.setRule(ruleDocument({ phase: 'Removing' }))
+  await world.settle()
+  const story = ['firing', 'resolved by rule-removed']
+  assert.deepEqual(storyOf(world, 'rule-1', 'a'), story)
+  assert.equal(world.shard.report().rules?.[0]?.removed, true)
+  await world.start()
+  await world.message({ device: 'a', temperature: 9 })
+  world.removeRule('rule-1')
+  await world.settle()
+  assert.deepEqual(storyOf(world, 'rule-1', 'a'), story)
+})
+
 test('a rule that is suspended and judged again at once fires once more', async () => {
   const world = await started()
   world.setRule(ruleDocument({ uid: 'rule-2' }))

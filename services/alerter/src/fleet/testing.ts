@@ -27,7 +27,7 @@ export const fleetDocument = (changes: Partial<FleetDocument> = {}): FleetDocume
 
 export const ruleDocument = (changes: Partial<RuleDocument> = {}): RuleDocument => ({
   ...{ version: '1.0', installation: 'fleetloom', namespace: 'cold', name: 'hot', uid: 'rule-1', generation: 1 },
-  ...{ fleet: 'reefers', suspend: false, when: 'last(temperature) > 8.0', severity: 'critical' },
+  ...{ phase: 'Active', fleet: 'reefers', suspend: false, when: 'last(temperature) > 8.0', severity: 'critical' },
   ...{ forMs: 0, forReadings: 1, keepFiringForMs: 0 },
   selector: { matchLabels: {}, matchExpressions: [] },
   ...{ labels: {}, annotations: {}, notify: [] },

@@ -6,7 +6,7 @@
  * - `notify-<p>`: transition → record of what fires, Alertmanagers, webhooks.
  * - `mqtt`: transition → broker, for all partitions.
  */
-import type { Names } from '@fleetloom/crds/names'
+import { MQTT_CONSUMER, type Names } from '@fleetloom/crds/names'
 import { ALERT_PARTITIONS } from '@fleetloom/shared/alerts/transition'
 import type { Nats } from '@fleetloom/shared/nats'
 import type { Ownership } from '@fleetloom/shared/ownership'
@@ -149,7 +149,7 @@ export const openOutbox = (options: OutboxOptions): Outbox => {
     ]
   })
   lanes.push({
-    name: 'mqtt',
+    name: MQTT_CONSUMER,
     filter: names.alertSubjects,
     ownedBy: 'alerts.mqtt',
     open: async () => new MqttOutlet(parts, mqtt),

@@ -18,6 +18,8 @@ export const ruleReport = z.object({
   pending: z.number().int().min(0),
   /** When the rule was last judged for a device of this shard, ms since the epoch; absent before the first time. */
   lastEvaluatedMs: z.number().optional(),
+  /** The rule's document says Removing, and the shard judges it no more. */
+  removed: z.literal(true).optional(),
   /** Why it can't be judged; shown as it is. */
   fault: z.string().max(1024).optional(),
 })
