@@ -34,8 +34,9 @@ export const leftovers = async (parts: AlerterParts, fleet: Ref): Promise<Transi
   for await (const { value } of allRecords(nats.jsm, names.buckets.alerts, filter)) {
     const record = parseTransition(value)
     if (record?.fleet !== fleet.name) continue
-    const last = await lastOf(parts, record)
-    if (last?.to === 'firing' && last.ruleUid === record.ruleUid) ends.push(endOf(last))
+    // What left the stream was told long ago, and the record is what came of it.
+    const last = (await lastOf(parts, record)) ?? record
+    if (last.to === 'firing' && last.ruleUid === record.ruleUid) ends.push(endOf(last))
   }
   return ends
 }

@@ -118,7 +118,7 @@ export class Shard {
       this.#streamCreated = created
       this.#sequence = 0
       this.caughtUp()
-    } else if (first > this.#sequence + 1) this.#missed.note(first - this.#sequence - 1)
+    } else if (first > this.#sequence + 1) this.#miss(first - this.#sequence - 1)
     this.#sequence = Math.max(this.#sequence, first - 1)
     this.#until = last
     if (this.#sequence >= last) this.caughtUp()
@@ -179,6 +179,11 @@ export class Shard {
       const reason = `left without a last checkpoint, the one before it counts: ${messageOf(error)}`
       this.#options.parts.log.info({ shard: this.index }, reason)
     })
+  }
+
+  #miss(count: number): void {
+    this.#missed.note(count)
+    this.#options.parts.metrics.missed(count)
   }
 
   #read(message: JsMsg): void {

@@ -144,7 +144,7 @@ export class World {
       ...{ names, ports: enginePorts, log: createLogger('test', 'silent'), checkpointMs: 1_000 },
       nats: {} as never,
       reporter: { report: () => undefined, clear: () => undefined, [Symbol.asyncDispose]: async () => undefined },
-      metrics: { found: () => undefined, checkpointed: () => undefined },
+      metrics: { found: () => undefined, missed: () => undefined, checkpointed: () => undefined },
       sender: {
         send: async (letter: Letter) => {
           await turn()

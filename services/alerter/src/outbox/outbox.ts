@@ -29,6 +29,7 @@ import { Rounds } from '../notify/rounds.ts'
 import { Silences } from '../notify/silences.ts'
 import { hostOf } from '../notify/webhook.ts'
 import { type LaneDefinition, Lanes } from './lanes.ts'
+import { StreamWatch } from './trim/watch.ts'
 import { type Outlet, Worker } from './worker.ts'
 
 export type OutboxOptions = {
@@ -51,6 +52,9 @@ const LONGEST_BACKOFF_MS = 15 * 60_000
 const REPEATED_MS = 60_000
 /** Times that Alertmanager believes a firing alert without hearing of it, in rounds. */
 const ROUNDS_BELIEVED = 4
+
+/** Who works on the lane that publishes for all partitions also keeps room in the stream. */
+const MQTT_OWNER = 'alerts.mqtt'
 
 const ownerKey = (partition: number): string => `alerts.${partition}`
 
@@ -101,6 +105,7 @@ type Lane = {
   readonly name: string
   readonly filter: string
   readonly ownedBy: string
+  readonly outlet: string
   readonly open: () => Promise<Outlet>
 }
 
@@ -144,18 +149,22 @@ export const openOutbox = (options: OutboxOptions): Outbox => {
   const lanes: Lane[] = partitions.flatMap((partition) => {
     const place = { filter: names.alertPartition(partition), ownedBy: ownerKey(partition) }
     return [
-      { ...place, name: `history-${partition}`, open: async () => historyOutlet(sink) },
-      { ...place, name: `notify-${partition}`, open: () => openNotify(parts, rounds, partition) },
+      { ...place, name: `history-${partition}`, outlet: 'history', open: async () => historyOutlet(sink) },
+      { ...place, name: `notify-${partition}`, outlet: 'notify', open: () => openNotify(parts, rounds, partition) },
     ]
   })
   lanes.push({
     name: MQTT_CONSUMER,
     filter: names.alertSubjects,
-    ownedBy: 'alerts.mqtt',
+    ownedBy: MQTT_OWNER,
+    outlet: 'mqtt',
     open: async () => new MqttOutlet(parts, mqtt),
   })
   const lanewise = { ...options, onWaiting: waitingTeller(log) }
   const definitions = lanes.map((lane) => definitionOf(lanewise, lane))
+  stack.use(
+    new StreamWatch({ ...{ nats, names, log }, lanes, gauges: metrics, owns: () => ownership.owns(MQTT_OWNER) }),
+  )
   stack.use(new Lanes({ lanes: definitions, ownership, connection: nats.connection }))
   return { questdb, [Symbol.asyncDispose]: () => stack.disposeAsync() }
 }
