@@ -4,7 +4,7 @@ import type { KindDefinition } from '../loop/kind.ts'
 import type { Resource, Source } from '../source/source.ts'
 import { fleetOf, gatherFacts, type RuleDeps, type RuleFacts, shardsOf } from './facts.ts'
 import { ruleRemoval } from './removal.ts'
-import { shownOf } from './reports.ts'
+import { missingReceivers, shownOf } from './reports.ts'
 import { ruleSteps } from './steps.ts'
 
 /** Rules of a fleet, in no order. */
@@ -24,9 +24,9 @@ export const alertRule = (deps: RuleDeps): KindDefinition<AlertRuleSpec, RuleFac
     changed === 'DeviceFleet' ? (await rulesOf(deps, ref)).map(({ metadata }) => metadata) : [],
   gather: gatherFacts(deps),
   steps: ruleSteps(deps),
-  extras: async ({ resource: { metadata, status } }, facts) => ({
-    observed: [],
-    ...shownOf(shardsOf(deps, facts), metadata.uid, status),
-  }),
+  extras: async ({ resource: { metadata, spec, status } }, facts) => {
+    const shards = shardsOf(deps, facts)
+    return { observed: missingReceivers(spec, shards), ...shownOf(shards, metadata.uid, status) }
+  },
   removal: ruleRemoval(deps),
 })

@@ -11,7 +11,7 @@ import { enginePorts } from '@fleetloom/shared/rules/ports'
 import type { KV } from '@nats-io/kv'
 import { serveAsks } from './ask.ts'
 import { CheckpointStore } from './checkpoint/store.ts'
-import type { Config } from './config.ts'
+import { alertmanagerUrlsOf, type Config } from './config.ts'
 import { Fleets } from './fleet/fleets.ts'
 import { Sender } from './fleet/sender.ts'
 import { createFleetMetrics } from './metrics.ts'
@@ -35,7 +35,19 @@ export const startAlerting = async (context: ProcessContext<Config>, options: Al
   const reporter = stack.use(createAppliedReporter({ kv: applied, replica: config.replica, log }))
   const checkpoints = new CheckpointStore({ kv: alerts, jsm: nats.jsm, bucket })
   const { checkpointMs } = config
-  const parts = { nats, names, ports: enginePorts, checkpoints, sender, reporter, metrics, log, checkpointMs }
+  const alertmanagers = alertmanagerUrlsOf(config).length
+  const parts = {
+    nats,
+    names,
+    ports: enginePorts,
+    checkpoints,
+    sender,
+    reporter,
+    metrics,
+    log,
+    checkpointMs,
+    alertmanagers,
+  }
   const fleets: Fleets = stack.use(new Fleets(parts, ownership))
   const { known } = fleets
   const pipeline = await nats.bucket(names.buckets.pipeline)

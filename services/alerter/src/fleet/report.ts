@@ -15,6 +15,8 @@ export type Circumstances = {
   readonly rules: Iterable<RuleDocument>
   /** Why a rule can't be judged, by its UID. */
   readonly faults: ReadonlyMap<string, string>
+  /** How many Alertmanagers hear of alerts. */
+  readonly alertmanagers: number
   /** Messages, at most, that left the stream unread, lately. */
   readonly missed: number
 }
@@ -65,6 +67,7 @@ export const reportOf = (
             message: blindText(circumstances.missed),
           },
         ],
+  alertmanagers: circumstances.alertmanagers,
   devices: { online: engine.online, known: engine.known },
   rules: rulesOf(engine, circumstances),
 })

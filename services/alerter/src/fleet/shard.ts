@@ -149,7 +149,8 @@ export class Shard {
   report(): AppliedState {
     const { uid, generation } = this.#outside.document
     const { rules, faults } = this.#outside
-    return reportOf(this.#engine, { uid, generation, rules, faults, missed: this.#missed.count })
+    const { alertmanagers } = this.#options.parts
+    return reportOf(this.#engine, { uid, generation, rules, faults, alertmanagers, missed: this.#missed.count })
   }
 
   /** Writes a checkpoint when one is due. */

@@ -141,7 +141,7 @@ export class World {
     const isDead = () => life !== this.#life
     const never = new Promise<never>(() => undefined)
     return {
-      ...{ names, ports: enginePorts, log: createLogger('test', 'silent'), checkpointMs: 1_000 },
+      ...{ names, ports: enginePorts, log: createLogger('test', 'silent'), checkpointMs: 1_000, alertmanagers: 0 },
       nats: {} as never,
       reporter: { report: () => undefined, clear: () => undefined, [Symbol.asyncDispose]: async () => undefined },
       metrics: { found: () => undefined, missed: () => undefined, checkpointed: () => undefined },

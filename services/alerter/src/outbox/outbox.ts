@@ -13,7 +13,7 @@ import type { Ownership } from '@fleetloom/shared/ownership'
 import type { Logger } from '@fleetloom/shared/process/logger'
 import { createQuestdb, type Questdb } from '@fleetloom/shared/questdb/client'
 import type { KV } from '@nats-io/kv'
-import type { OutboxConfig } from '../config.ts'
+import { alertmanagerUrlsOf, type OutboxConfig } from '../config.ts'
 import { historyOutlet } from '../history/history.ts'
 import { RowSink } from '../history/sink.ts'
 import type { OutboxMetrics } from '../metrics.ts'
@@ -79,9 +79,8 @@ const notifyParts = ({ config, openSecret, ...shared }: OutboxOptions, letters: 
 
 /** The Alertmanagers and the rounds that tell them; on the stack, so that nobody tells them once they are closed. */
 const openRounds = (stack: AsyncDisposableStack, { config, ownership }: OutboxOptions, parts: NotifyParts): Rounds => {
-  const urls = (config.alertmanagerUrls ?? '').split(',').filter((url) => url !== '')
   const soon = (): void => rounds.soon()
-  const alertmanagers = urls.map((url) =>
+  const alertmanagers = alertmanagerUrlsOf(config).map((url) =>
     stack.use(
       new Alertmanager({
         url,

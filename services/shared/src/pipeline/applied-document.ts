@@ -41,6 +41,8 @@ export const appliedDocument = z.object({
   observed: z.array(z.object({ type: z.enum(OBSERVED_CONDITIONS), message: z.string().max(1024) })).max(16),
   /** alerter: devices of this shard. */
   devices: z.object({ online: z.number().int().min(0), known: z.number().int().min(0) }).optional(),
+  /** alerter: how many Alertmanagers it tells. */
+  alertmanagers: z.number().int().min(0).optional(),
   /** alerter: the rules that it judges for this shard. */
   rules: z.array(ruleReport).max(MAX_REPORTED_RULES).optional(),
 })
