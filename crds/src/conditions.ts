@@ -24,6 +24,7 @@ export const OBSERVED_CONDITIONS = [
   'CredentialsLost',
   'CapacityLow',
   'AlertsBlind',
+  'ReceiverMissing',
 ] as const
 
 export const CONDITION_TYPES = [...FLEET_CONDITIONS, ...OBSERVED_CONDITIONS] as const

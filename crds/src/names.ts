@@ -92,6 +92,9 @@ export const memberKey = (service: string, replica: string): string => `member.$
 export const topicClaimKey = (filter: string): string =>
   `topic.${Array.from(new TextEncoder().encode(filter), (byte) => byte.toString(16).padStart(2, '0')).join('')}`
 
+/** Durable consumer of the alert stream from which notifications over MQTT are made. */
+export const MQTT_CONSUMER = 'mqtt'
+
 /** Durable consumer of the writer on a fleet's stream. */
 export const WRITER_CONSUMER = 'writer'
 
@@ -103,6 +106,8 @@ const alertNames = (installation: string, prefix: string, root: string) => ({
   /** The stream of the alerts' transitions: history and notifications are made from it. */
   alertStream: `${prefix}alerts`,
   alertSubjects: `${root}alert.>`,
+  /** Subjects of all that happens to the alerts of a rule. */
+  alertSubjectsOf: (rule: Ref) => `${root}alert.*.${dotted(rule)}.>`,
   /** Subjects of one partition: what happens to one alert is all in one, in order. */
   alertPartition: (partition: number) => `${root}alert.${partition}.>`,
   /** Subject of one transition. It ends in the transition's id, so that a repeat can be refused. */

@@ -104,6 +104,7 @@ const rule = (name: string, when: string, notify: readonly Receiver[] = []): Rul
   namespace: FLEET.namespace,
   name,
   uid: name,
+  phase: 'Active',
   generation: 1,
   fleet: FLEET.name,
   suspend: false,

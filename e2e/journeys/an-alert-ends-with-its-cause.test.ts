@@ -2,10 +2,11 @@
  * What ends an alert beside its condition: the rule is edited or deleted, the device or the fleet goes. FLEETLOOM_FULL=1 deletes a fleet
  * while no alerter runs, too, which takes a minute.
  */
+import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { devicesPath } from '../kit/api-client.ts'
 import { until } from '../kit/until.ts'
-import { type AlertingUnderTest, FLEET, fleetYaml, startAlerting } from './alerting-under-test.ts'
+import { type AlertingUnderTest, FLEET, fleetYaml, shown, startAlerting } from './alerting-under-test.ts'
 
 const FULL = process.env.FLEETLOOM_FULL === '1'
 const HOT = 'last(temperature) > 8.0'
@@ -16,6 +17,17 @@ before(async () => {
   under = await startAlerting()
 })
 after(() => under[Symbol.asyncDispose]())
+
+test('a rule that notifies the Alertmanager of a platform that has none says what to do', async () => {
+  await under.applyRule('unheard', HOT, { notify: [{ alertmanager: {} }] })
+  const missing = async () => {
+    const { status } = (await shown(under.platform, 'AlertRule', { ...FLEET, name: 'unheard' })) ?? {}
+    return status?.conditions?.find(({ type }) => type === 'ReceiverMissing')
+  }
+  const said = await until(missing, { what: 'the condition', deadlineMs: 20_000 })
+  assert.equal(said.status, 'True')
+  assert.match(said.message, /ALERTMANAGER_URLS/)
+})
 
 test('a rule that is edited while it fires resolves when the new expression says so, and only then', async () => {
   await using one = await under.sender('edited')

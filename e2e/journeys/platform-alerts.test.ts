@@ -50,9 +50,9 @@ test('every metric that a rule or a runbook names is there, with the labels that
   const form = FORMS[0] as Form
   await using platform = await startPlatform({ manifests: { 'f.yaml': form.manifest } })
   await platform.untilReady(form.fleet)
-  const { operator, ingest, writer } = platform
+  const { operator, ingest, writer, alerter } = platform
   const pages = await Promise.all(
-    [operator, ingest, writer].map(async ({ url }) => (await fetch(`${url}/metrics`)).text()),
+    [operator, ingest, writer, alerter].map(async ({ url }) => (await fetch(`${url}/metrics`)).text()),
   )
   const runbooks = rules.map(({ annotations }) => readFileSync(join(ROOT, annotations.runbook), 'utf8'))
   const named = [text, ...runbooks].join('\n').match(/fleetloom_[a-z_]+/g) ?? []

@@ -106,7 +106,7 @@ export const natsPermissions = (installation?: string): Readonly<Record<NatsUser
         [
           ...[...writeBucket(alerts), `$JS.API.STREAM.PURGE.KV_${alerts}`, ...reportApplied(applied, 'alerter')],
           ...[pipeline, devices].flatMap(readBucket),
-          ...[...ownConsumers('*'), '$JS.API.CONSUMER.CREATE.*'],
+          ...[...ownConsumers('*'), '$JS.API.CONSUMER.CREATE.*', `$JS.API.STREAM.PURGE.${names.alertStream}`],
           ...[`${root}alert.>`, `${root}dead.>`, `${root}fleet.*.*.events`],
         ],
         [`KV_${keys}`, dead].flatMap(wholeStream),

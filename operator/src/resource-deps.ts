@@ -143,7 +143,7 @@ export const resourceDeps = async (context: Context, servers: Servers, look: Loo
     now: Date.now,
   }
   const rulesOnly = {
-    ...{ names, grants, source, secrets, keys, documents: rules, applied: known.applied, now: Date.now },
+    ...{ nats, names, grants, source, secrets, keys, documents: rules, applied: known.applied, now: Date.now },
     alerter: new AlerterAccount({ ...own, names, documents: rules }),
     conflict: (fleet: Ref, filters: readonly string[]) => known.claims.conflictOf(fleet, filters)?.message,
     history: { fault: undefined },

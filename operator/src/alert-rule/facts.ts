@@ -5,6 +5,7 @@ import type { Names, Ref } from '@fleetloom/crds/names'
 import type { Grant } from '@fleetloom/crds/topics'
 import type { RuleDocument } from '@fleetloom/shared/alerts/rule-document'
 import type { SealKeys } from '@fleetloom/shared/alerts/seal'
+import type { Nats } from '@fleetloom/shared/nats'
 import type { Work } from '../loop/kind.ts'
 import type { SecretReader } from '../source/secrets.ts'
 import type { Metadata, Resource, Source } from '../source/source.ts'
@@ -33,7 +34,8 @@ export type RuleDeps = {
   readonly check: RuleCheck
   readonly conflict: Conflict
   readonly history: History
-  /** ms since the epoch. */
+  readonly nats: Pick<Nats, 'jsm'>
+  /** Wall clock, ms. */
   readonly now: () => number
 }
 

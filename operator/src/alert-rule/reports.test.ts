@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { faultOf, shardsBehind, shownOf } from './reports.ts'
+import { faultOf, missingReceivers, shardsBehind, shardsJudging, shownOf } from './reports.ts'
 import { aRuleReport, aShard } from './testing.ts'
 
 const at = (text: string): number => Date.parse(`2026-01-01T${text}Z`)
@@ -44,4 +44,19 @@ test('a rule is judged once every shard has its generation, and a fault of one i
   assert.deepEqual(shardsBehind([aShard([aRuleReport({ generation: 3 })])], rule), [])
   assert.equal(faultOf([aShard([aRuleReport()]), aShard([aRuleReport({ fault: 'too many' })])], 'r-1'), 'too many')
   assert.equal(faultOf([aShard([aRuleReport({ uid: 'another', fault: 'x' })])], 'r-1'), undefined)
+})
+
+test('a rule is removed once every shard has said so; one that says nothing of it has not', () => {
+  const removed = aShard([aRuleReport({ removed: true })])
+  assert.deepEqual(shardsJudging([removed, aShard([aRuleReport()]), aShard([]), undefined], 'r-1'), [1, 2, 3])
+  assert.deepEqual(shardsJudging([removed, removed], 'r-1'), [])
+})
+
+test('a rule that notifies the Alertmanager says so where the alerter knows none', () => {
+  const [without, having, silent] = [aShard([], { alertmanagers: 0 }), aShard([], { alertmanagers: 1 }), aShard([])]
+  const typesOf = (notify: object, shard: typeof without) =>
+    missingReceivers({ notify: [notify] }, [shard, undefined]).map(({ type }) => type)
+  assert.deepEqual(typesOf({ alertmanager: {} }, without), ['ReceiverMissing'])
+  for (const shard of [having, silent]) assert.deepEqual(typesOf({ alertmanager: {} }, shard), [])
+  assert.deepEqual(typesOf({ mqtt: { topic: 't' } }, without), [])
 })

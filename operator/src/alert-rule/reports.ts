@@ -1,5 +1,7 @@
 /** What the shards of the alerter say of one rule, together. Pure. */
+import type { AlertRuleSpec } from '@fleetloom/crds/alert-rule'
 import type { AppliedDocument, RuleReport } from '@fleetloom/shared/pipeline/applied-document'
+import type { Observed } from '../loop/kind.ts'
 import type { Status } from '../source/source.ts'
 
 /** Reports by shard of the fleet; undefined where there is none. Without a fleet there are no shards. */
@@ -17,10 +19,22 @@ export const shardsBehind = (shards: Shards, { uid, generation }: Pick<RuleRepor
 /** Whether any shard speaks of the rule. */
 export const isReported = (shards: Shards, uid: string): boolean =>
   ofRule(shards, uid).some((rule) => rule !== undefined)
+/** Shards, by number, that have not said yet that they judge the rule no more. */
+export const shardsJudging = (shards: Shards, uid: string): number[] =>
+  ofRule(shards, uid).flatMap((rule, shard) => (rule?.removed ? [] : [shard]))
 
 /** Why the rule can't be judged, as the first shard that can't says it. */
 export const faultOf = (shards: Shards, uid: string): string | undefined =>
   ofRule(shards, uid).find((rule) => rule?.fault !== undefined)?.fault
+
+const NO_ALERTMANAGER =
+  'notify names the Alertmanager of the platform, and it has none: nobody hears of the alerts there. Name it to the alerter (ALERTMANAGER_URLS, alerter.alertmanagerUrls of the chart), or take it out of notify'
+
+/** What a rule's receivers lack that is the platform's to give. */
+export const missingReceivers = ({ notify }: Pick<AlertRuleSpec, 'notify'>, shards: Shards): readonly Observed[] => {
+  const isMissing = notify.some(({ alertmanager }) => alertmanager) && shards.some((one) => one?.alertmanagers === 0)
+  return isMissing ? [{ type: 'ReceiverMissing', message: NO_ALERTMANAGER }] : []
+}
 
 /** Time of judging alone is news once a minute. */
 const FRESH_MS = 60_000

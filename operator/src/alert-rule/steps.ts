@@ -2,7 +2,7 @@
  * The steps that make a rule so:
  *
  * 1. Accepted: its topics are granted and no fleet's, its expressions can be judged for its fleet, and there is that fleet, with room for it.
- * 2. BrokerReady: the alerter may publish on its topics.
+ * 2. BrokerReady: the alerter may publish on its topics, and on those that it left while alerts fired.
  * 3. PipelineReady: its document, with the secrets of its receivers sealed, is out, and every shard of the alerter judges it.
  * 4. PipelineReady again: what alerts leave behind is kept.
  * 5. Accepted again: receivers whose secret can't be read, or whose topic finds no room, are told, after the rule is in force without them.
@@ -23,6 +23,7 @@ import { alertFilter, crowdedText } from '../targets/broker/alert-topics.ts'
 import { differenceOf, ownDocument } from '../targets/pipeline/documents.ts'
 import { faultText } from './check.ts'
 import { fleetOf, type RuleDeps, type RuleFacts, type RuleWork, shardsOf } from './facts.ts'
+import { endFilters } from './heard.ts'
 import { Patience } from './patience.ts'
 import { receiversOf } from './receivers.ts'
 import { faultOf, type Shards, shardsBehind } from './reports.ts'
@@ -36,6 +37,8 @@ export type RuleStep = Step<AlertRuleSpec, RuleFacts>
 /** The alerter reports at once when it judges a generation, and the report triggers the next look; this is for a lost report. */
 const ALERTER_RETRY_MS = 10_000
 const FIRST_RETRY_MS = 2_000
+/** How long the right to a topic that a rule has left may outlive its use. */
+const LEAVING_RETRY_MS = 60_000
 
 const topicsOf = ({ notify }: Pick<AlertRuleSpec, 'notify'>): readonly string[] =>
   notify.flatMap(({ mqtt }) => (mqtt ? [mqtt.topic] : []))
@@ -67,18 +70,38 @@ const accepted = (deps: RuleDeps): RuleStep => ({
   },
 })
 
-const account = ({ alerter }: RuleDeps): RuleStep => ({
+/**
+ * Filters that the rule names no more and that the ends of its alerts go to: those that it had, until every shard judges what it says
+ * now; then those that alerts fired with. Looked up only while there are some, and once after the start of this process.
+ */
+const leaving = async (deps: RuleDeps, { resource }: RuleWork, facts: RuleFacts): Promise<readonly string[]> => {
+  const { metadata } = resource
+  const before = deps.alerter.announced(metadata)
+  const wanted = new Set(filtersOf(resource))
+  const isOver = before?.every((filter) => wanted.has(filter))
+  if (isOver) return []
+  const isJudged = shardsBehind(shardsOf(deps, facts), metadata).length === 0
+  const found = before && !isJudged ? before : await endFilters(deps, metadata)
+  return found.filter((filter) => !wanted.has(filter) && isUsable(filter, metadata.namespace, deps))
+}
+
+const isUsable = (filter: string, namespace: string, { grants }: RuleDeps): boolean =>
+  filter.startsWith(`fleets/${namespace}/`) || isGranted(filter, namespace, grants)
+
+const filtersOf = (resource: RuleWork['resource']): readonly string[] =>
+  topicsOf(resource.spec).map((topic) => alertFilter(fillFleet(topic, fleetOf(resource))))
+
+const account = (deps: RuleDeps): RuleStep => ({
   condition: 'BrokerReady',
   after: ['Accepted'],
   run: async (work, facts) => {
-    const { metadata, spec } = work.resource
-    const fleet = fleetOf(work.resource)
-    const filters = topicsOf(spec).map((topic) => alertFilter(fillFleet(topic, fleet)))
-    facts.crowded = alerter.announce(metadata, filters)
+    const { alerter } = deps
+    const left = await leaving(deps, work, facts)
+    facts.crowded = alerter.announce(work.resource.metadata, filtersOf(work.resource), left)
     // The account is that of all rules: what changes about it is another rule's doing as often as not.
     const changes = (await alerter.converge()).map((change) => ({ ...change, expected: true }))
     await report(work, 'BrokerReady', 'broker', changes)
-    return undefined
+    return left.length > 0 ? { againMs: LEAVING_RETRY_MS } : undefined
   },
 })
 

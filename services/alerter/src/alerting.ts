@@ -11,7 +11,7 @@ import { enginePorts } from '@fleetloom/shared/rules/ports'
 import type { KV } from '@nats-io/kv'
 import { serveAsks } from './ask.ts'
 import { CheckpointStore } from './checkpoint/store.ts'
-import type { Config } from './config.ts'
+import { alertmanagerUrlsOf, type Config } from './config.ts'
 import { Fleets } from './fleet/fleets.ts'
 import { stillFiring } from './fleet/leftovers.ts'
 import { Sender } from './fleet/sender.ts'
@@ -37,6 +37,7 @@ export const startAlerting = async (context: ProcessContext<Config>, options: Al
   const checkpoints = new CheckpointStore({ kv: alerts, jsm: nats.jsm, bucket })
   const { checkpointMs } = config
   const firing = (fleet: Ref) => stillFiring({ nats, names }, fleet)
+  const alertmanagers = alertmanagerUrlsOf(config).length
   const parts = {
     nats,
     names,
@@ -48,6 +49,7 @@ export const startAlerting = async (context: ProcessContext<Config>, options: Al
     metrics,
     log,
     checkpointMs,
+    alertmanagers,
   }
   const fleets: Fleets = stack.use(new Fleets(parts, ownership))
   const { known } = fleets

@@ -84,5 +84,9 @@ const shardsConfig = {
 
 export const alerterConfig = z.object({ ...commonConfig, ...natsConfig, ...shardsConfig, ...outboxConfig })
 
+/** The Alertmanagers to tell; there may be none. */
+export const alertmanagerUrlsOf = ({ alertmanagerUrls = '' }: Pick<OutboxConfig, 'alertmanagerUrls'>): string[] =>
+  alertmanagerUrls.split(',').filter((url) => url !== '')
+
 export type Config = z.infer<typeof alerterConfig>
 export type OutboxConfig = z.infer<z.ZodObject<typeof outboxConfig>>

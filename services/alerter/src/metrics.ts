@@ -1,6 +1,7 @@
 import type { AlertState } from '@fleetloom/shared/alerts/transition'
 import type { RowCounts } from '@fleetloom/shared/rules/engine/shard'
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
+import type { StreamGauges } from './outbox/trim/watch.ts'
 
 /** The kinds of receivers, as rules name them. */
 export type ReceiverKind = 'alertmanager' | 'webhook' | 'mqtt'
@@ -11,13 +12,40 @@ export type ReceiverKind = 'alertmanager' | 'webhook' | 'mqtt'
  */
 export type NotificationResult = 'sent' | 'failed' | 'retried' | 'dead' | 'suppressed'
 
-export type OutboxMetrics = {
+export type OutboxMetrics = StreamGauges & {
   notified(kind: ReceiverKind, result: NotificationResult, count?: number): void
   /** Seconds that one attempt took. */
   attemptTook(kind: ReceiverKind, seconds: number): void
   recorded(rows: number): void
   unreadable(): void
   unrecorded(): void
+}
+
+const createStreamGauges = (registers: Registry[]): StreamGauges => {
+  const fill = new Gauge({
+    name: 'fleetloom_alerter_stream_fill_ratio',
+    help: 'Bytes in the alert stream as a part of its bound.',
+    registers,
+  })
+  const wait = new Gauge({
+    name: 'fleetloom_alerter_transition_wait_seconds',
+    help: 'How long the oldest transition has waited for an outlet: history, notify or mqtt. Of the replica that keeps room in the stream.',
+    labelNames: ['outlet'],
+    registers,
+  })
+  const trimmed = new Counter({
+    name: 'fleetloom_alerter_trimmed_transitions_total',
+    help: 'Transitions that everybody has heard of and that made room in the alert stream.',
+    registers,
+  })
+  return {
+    fill: (ratio) => fill.set(ratio),
+    waits: (seconds) => {
+      wait.reset()
+      for (const [outlet, value] of seconds) wait.set({ outlet }, value)
+    },
+    trimmed: (count) => trimmed.inc(count),
+  }
 }
 
 export const createOutboxMetrics = (registry: Registry): OutboxMetrics => {
@@ -51,6 +79,7 @@ export const createOutboxMetrics = (registry: Registry): OutboxMetrics => {
     registers,
   })
   return {
+    ...createStreamGauges(registers),
     notified: (receiver, result, count = 1) => notifications.inc({ receiver, result }, count),
     attemptTook: (receiver, seconds) => attempts.observe({ receiver }, seconds),
     recorded: (count) => rows.inc(count),
@@ -65,6 +94,8 @@ export type RowOutcome = 'taken' | Exclude<keyof RowCounts, 'rows'>
 export type FleetMetrics = {
   /** Rows were read; those that are read again after a crash count again. */
   read(outcome: RowOutcome, rows: number): void
+  /** At most so many messages left their stream before a shard read them. */
+  missed(count: number): void
   /** A transition to this state was found; one that is found again after a crash counts again. */
   found(to: AlertState): void
   checkpointed(bytes: number, seconds: number): void
@@ -99,6 +130,11 @@ export const createFleetMetrics = (
     labelNames: ['outcome'],
     registers,
   })
+  const missed = new Counter({
+    name: 'fleetloom_alerter_missed_messages_total',
+    help: 'Messages, at most, that left the stream of their fleet before its alert rules read them.',
+    registers,
+  })
   const bytes = new Counter({
     name: 'fleetloom_alerter_checkpoint_bytes_total',
     help: 'Bytes of checkpoints.',
@@ -113,6 +149,7 @@ export const createFleetMetrics = (
   return {
     read: (outcome, count) => rows.inc({ outcome }, count),
     found: (to) => found.inc({ to }),
+    missed: (count) => missed.inc(count),
     checkpointed: (count, took) => {
       bytes.inc(count)
       seconds.observe(took)

@@ -29,14 +29,22 @@ export class AlerterAccount {
     this.#deps = deps
   }
 
-  /** To be told before a rule's document is written. Gives the filters for which there is no room; the document must do without. */
-  announce(rule: Ref, filters: readonly string[]): readonly string[] {
+  /**
+   * To be told before a rule's document is written. `leaving` are filters that the rule names no more and that the ends of its alerts go to.
+   * Gives the filters for which there is no room; the document must do without.
+   */
+  announce(rule: Ref, filters: readonly string[], leaving: readonly string[] = []): readonly string[] {
     this.#announced.delete(label(rule))
     const wanted = { namespace: rule.namespace, filters }
     const crowded = filters.length > 0 ? crowdedOut(wanted, this.#others(rule)) : []
     const fits = filters.filter((filter) => !crowded.includes(filter))
-    if (fits.length > 0) this.#announced.set(label(rule), { namespace: rule.namespace, filters: fits })
+    this.#announced.set(label(rule), { namespace: rule.namespace, filters: [...fits, ...leaving] })
     return crowded
+  }
+
+  /** What was announced of a rule and had room; undefined when nothing was since this process began. */
+  announced(rule: Ref): readonly string[] | undefined {
+    return this.#announced.get(label(rule))?.filters
   }
 
   /** To be told when a rule is gone. */

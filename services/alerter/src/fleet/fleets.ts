@@ -109,6 +109,7 @@ export class Fleets implements AsyncDisposable {
 
   #tick(): void {
     const nowMs = performance.now()
+    this.known.tick(nowMs)
     for (const alerter of this.#alerters.values()) alerter.tick(nowMs)
   }
 }

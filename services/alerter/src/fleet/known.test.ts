@@ -50,6 +50,7 @@ test('a rule of another UID, or of another fleet, is another rule', () => {
   known.putRule(ruleDocument({ generation: 2 }))
   known.putRule(ruleDocument({ uid: 'rule-2' }))
   known.putRule(ruleDocument({ uid: 'rule-2', fleet: 'vans', generation: 2 }))
+  known.putRule(ruleDocument({ uid: 'rule-2', fleet: 'vans', generation: 2, phase: 'Removing' }))
   known.ruleGone({ namespace: 'cold', name: 'hot' })
   known.ruleGone({ namespace: 'cold', name: 'hot' })
   assert.deepEqual(told, [
@@ -59,8 +60,25 @@ test('a rule of another UID, or of another fleet, is another rule', () => {
     `rule ${KEY} rule-2 1`,
     `rule gone ${KEY} rule-2`,
     `rule ${OTHER} rule-2 2`,
+    `rule ${OTHER} rule-2 2`,
     `rule gone ${OTHER} rule-2`,
   ])
+})
+
+test('a rule whose document is lost stays in force until it is put back, or nobody did for ten minutes', () => {
+  const { known, told } = start()
+  const ref = { namespace: 'cold', name: 'hot' }
+  known.putRule(ruleDocument())
+  known.ruleGone(ref, 0)
+  known.tick(599_999)
+  assert.deepEqual([...known.of(KEY).rules.keys()], ['rule-1'])
+  known.putRule(ruleDocument())
+  known.tick(600_000)
+  assert.deepEqual([...known.of(KEY).rules.keys()], ['rule-1'])
+  known.ruleGone(ref, 600_000)
+  known.tick(1_200_000)
+  assert.deepEqual(told, [`rule ${KEY} rule-1 1`, `rule ${KEY} rule-1 1`, `rule gone ${KEY} rule-1`])
+  assert.deepEqual([...known.keys()], [])
 })
 
 test('asking about a fleet that nobody knows leaves nothing behind; one that is gone is forgotten with its last device', () => {

@@ -24,10 +24,15 @@ export type Changes = {
   readonly onDeviceGone: (key: string, device: string) => void
 }
 
+/** How long a lost document is waited for. The operator, while it runs, puts it back within seconds. */
+const LOST_MS = 600_000
+
 export class Known {
   readonly #fleets = new Map<string, KnownFleet>()
   /** What is in force under each rule's key. */
   readonly #rules = new Map<string, RuleDocument>()
+  /** When the document of a rule that is in force vanished, by its key. */
+  readonly #lost = new Map<string, number>()
   /** The fleet that each device was last seen in, by `<namespace>.<device>`. */
   readonly #homes = new Map<string, string>()
   readonly #changes: Changes
@@ -64,17 +69,32 @@ export class Known {
 
   putRule(rule: RuleDocument): void {
     const before = this.#rules.get(ruleKey(rule))
-    if (before && (before.uid !== rule.uid || before.fleet !== rule.fleet)) this.ruleGone(rule)
+    if (before && (before.uid !== rule.uid || before.fleet !== rule.fleet)) this.#dropRule(before)
+    this.#lost.delete(ruleKey(rule))
     this.#rules.set(ruleKey(rule), rule)
     const key = fleetKey({ namespace: rule.namespace, name: rule.fleet })
     this.#get(key).rules.set(rule.uid, rule)
     this.#changes.onRule(key, rule)
   }
 
-  ruleGone(ref: Ref): void {
+  /** A document that vanished without having said that its rule is being removed is put back; until then it stays in force. */
+  ruleGone(ref: Ref, nowMs = performance.now()): void {
     const rule = this.#rules.get(ruleKey(ref))
-    if (!rule) return
-    this.#rules.delete(ruleKey(ref))
+    if (rule?.phase === 'Removing') this.#dropRule(rule)
+    else if (rule) this.#lost.set(ruleKey(ref), nowMs)
+  }
+
+  /** Called from time to time: a document that nobody puts back was that of a rule that went while nobody looked. */
+  tick(nowMs: number): void {
+    for (const [key, sinceMs] of this.#lost) {
+      const rule = this.#rules.get(key)
+      if (rule && nowMs - sinceMs >= LOST_MS) this.#dropRule(rule)
+    }
+  }
+
+  #dropRule(rule: RuleDocument): void {
+    this.#rules.delete(ruleKey(rule))
+    this.#lost.delete(ruleKey(rule))
     const key = fleetKey({ namespace: rule.namespace, name: rule.fleet })
     this.#get(key).rules.delete(rule.uid)
     this.#changes.onRuleGone(key, rule.uid)

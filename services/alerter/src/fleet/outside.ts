@@ -125,6 +125,7 @@ export class Outside {
 
   #setRule(rule: RuleDocument): void {
     this.#faults.delete(rule.uid)
+    if (rule.phase === 'Removing') return void this.#tell(`rule ${rule.name}`, () => this.#engine.removeRule(rule.uid))
     const fault = this.#tell(`rule ${rule.name}`, () => this.#engine.setRule(rule))
     if (fault !== undefined) this.#faults.set(rule.uid, fault)
   }

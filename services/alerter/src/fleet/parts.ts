@@ -22,4 +22,6 @@ export type AlerterParts = {
   readonly log: Logger
   /** Time between checkpoints of a shard that takes readings, ms. */
   readonly checkpointMs: number
+  /** How many Alertmanagers hear of alerts. */
+  readonly alertmanagers: number
 }

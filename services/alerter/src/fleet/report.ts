@@ -15,7 +15,9 @@ export type Circumstances = {
   readonly rules: Iterable<RuleDocument>
   /** Why the engine could not take a rule over, by its UID. */
   readonly faults: ReadonlyMap<string, string>
-  /** Messages that the stream gave up unread. */
+  /** How many Alertmanagers hear of alerts. */
+  readonly alertmanagers: number
+  /** Messages, at most, that left the stream unread, lately. */
   readonly missed: number
 }
 
@@ -23,7 +25,7 @@ const NEVER_JUDGED = { firing: 0, pending: 0, lastEvaluatedMicros: 0, message: u
 
 /** A rule that is suspended or that can't be judged is reported too: it was taken notice of. */
 const ruleReportOf = (
-  { uid, generation }: RuleDocument,
+  { uid, generation, phase }: RuleDocument,
   counts: Pick<RuleCounts, keyof typeof NEVER_JUDGED> | undefined,
   refused: string | undefined,
 ): RuleReport => {
@@ -32,6 +34,7 @@ const ruleReportOf = (
   const evaluatedMs = Math.floor(lastEvaluatedMicros / 1000 / EVALUATED_STEP_MS) * EVALUATED_STEP_MS
   return {
     ...{ uid, generation, firing, pending },
+    ...(phase === 'Removing' && ({ removed: true } as const)),
     ...(evaluatedMs > 0 && { lastEvaluatedMs: evaluatedMs }),
     ...(fault !== undefined && { fault: fault.slice(0, MAX_FAULT) }),
   }
@@ -43,6 +46,9 @@ const rulesOf = (engine: Pick<ShardEngine, 'counts'>, { rules, faults }: Circums
     .slice(0, MAX_REPORTED_RULES)
     .map((rule) => ruleReportOf(rule, counts.get(rule.uid), faults.get(rule.uid)))
 }
+
+const blindText = (missed: number): string =>
+  `alert rules never saw up to ${missed} messages: they left the stream before they were read. If stream.keep is 0s or short, raise it: what came since the last checkpoint is gone when the alerter restarts. Else give the fleet a larger stream.maxBytes, or the alerter more CPU`
 
 /** What a shard tells the operator. */
 export const reportOf = (
@@ -58,9 +64,10 @@ export const reportOf = (
       : [
           {
             type: 'AlertsBlind',
-            message: `alert rules never saw ${circumstances.missed} messages: the stream needed the room before they were read; give the alerter more CPU, or the fleet a larger stream.maxBytes`,
+            message: blindText(circumstances.missed),
           },
         ],
+  alertmanagers: circumstances.alertmanagers,
   devices: { online: engine.online, known: engine.known },
   rules: rulesOf(engine, circumstances),
 })

@@ -72,6 +72,30 @@ test('a checkpoint that can not be written is tried again, and nothing is lost',
   assert.deepEqual(storyOf(world, 'rule-1', 'a'), ['firing'])
 })
 
+test('a shard that is closed or whose fleet goes while a slow store writes does not overtake itself', async () => {
+  for (const end of ['close', 'fleetGone'] as const) {
+    const world = await started()
+    await world.settle()
+    const waiting: (() => void)[] = []
+    world.write = () => new Promise((resolve) => void waiting.push(resolve))
+    world.setDevice('b')
+    world.setRule(ruleDocument({ uid: 'rule-2', when: 'last(temperature) > 7.0' }))
+    await world.message({ device: 'a', temperature: 9 })
+    const ended = end === 'close' ? world.shard.close() : world.shard.fleetGone(new AbortController().signal)
+    for (let i = 0; i < 20; i++) {
+      waiting.shift()?.()
+      assert.ok(waiting.length <= 1, `${waiting.length + 1} checkpoints are under way`)
+      await world.settle()
+    }
+    await ended
+    assert.equal(world.overtaken, 0)
+    const fired = end === 'close' ? ['firing'] : ['firing', 'resolved by fleet-removed']
+    if (end === 'close') await world.start()
+    await world.settle()
+    assert.deepEqual(storyOf(world, 'rule-1', 'a'), fired, end)
+  }
+})
+
 test('an alert that is pending goes on pending over a restart', async () => {
   const world = new World()
   world.devices.set('a', {})
@@ -129,6 +153,22 @@ test('it is told what became of rows, and not again of those of a checkpoint', a
   await world.start()
   await world.message({ device: 'a', temperature: 5 })
   assert.deepEqual(world.rows, ['taken 1', 'unknown 1', 'taken 1'])
+})
+
+test('a rule whose document says that it is being removed ends its alerts, over a crash too, and is reported as removed', async () => {
+  const world = await started()
+  await world.message({ device: 'a', temperature: 9 })
+  await world.settle()
+  world.setRule(ruleDocument({ phase: 'Removing' }))
+  await world.settle()
+  const story = ['firing', 'resolved by rule-removed']
+  assert.deepEqual(storyOf(world, 'rule-1', 'a'), story)
+  assert.equal(world.shard.report().rules?.[0]?.removed, true)
+  await world.start()
+  await world.message({ device: 'a', temperature: 9 })
+  world.removeRule('rule-1')
+  await world.settle()
+  assert.deepEqual(storyOf(world, 'rule-1', 'a'), story)
 })
 
 test('a rule that is suspended and judged again at once fires once more', async () => {

@@ -28,7 +28,7 @@ export const fleetDocument = (changes: Partial<FleetDocument> = {}): FleetDocume
 
 export const ruleDocument = (changes: Partial<RuleDocument> = {}): RuleDocument => ({
   ...{ version: '1.0', installation: 'fleetloom', namespace: 'cold', name: 'hot', uid: 'rule-1', generation: 1 },
-  ...{ fleet: 'reefers', suspend: false, when: 'last(temperature) > 8.0', severity: 'critical' },
+  ...{ phase: 'Active', fleet: 'reefers', suspend: false, when: 'last(temperature) > 8.0', severity: 'critical' },
   ...{ forMs: 0, forReadings: 1, keepFiringForMs: 0 },
   selector: { matchLabels: {}, matchExpressions: [] },
   ...{ labels: {}, annotations: {}, notify: [] },
@@ -161,13 +161,13 @@ export class World {
     const isDead = () => life !== this.#life
     const never = new Promise<never>(() => undefined)
     return {
-      ...{ names, ports: enginePorts, log: createLogger('test', 'silent'), checkpointMs: 1_000 },
+      ...{ names, ports: enginePorts, log: createLogger('test', 'silent'), checkpointMs: 1_000, alertmanagers: 0 },
       nats: {} as never,
       stillFiring: async () => this.firing(),
       reporter: { report: () => undefined, clear: () => undefined, [Symbol.asyncDispose]: async () => undefined },
       metrics: {
         read: (outcome: RowOutcome, count: number) => this.rows.push(`${outcome} ${count}`),
-        ...{ found: () => undefined, checkpointed: () => undefined },
+        ...{ found: () => undefined, missed: () => undefined, checkpointed: () => undefined },
       },
       sender: {
         send: async (letter: Letter) => {

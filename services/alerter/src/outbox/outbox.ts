@@ -6,7 +6,7 @@
  * - `notify-<p>`: transition → record of what fires, Alertmanagers, webhooks.
  * - `mqtt`: transition → broker, for all partitions.
  */
-import type { Names } from '@fleetloom/crds/names'
+import { MQTT_CONSUMER, type Names } from '@fleetloom/crds/names'
 import { historyLane } from '@fleetloom/shared/alerts/history-lanes'
 import { ALERT_PARTITIONS } from '@fleetloom/shared/alerts/transition'
 import type { Nats } from '@fleetloom/shared/nats'
@@ -14,12 +14,13 @@ import type { Ownership } from '@fleetloom/shared/ownership'
 import type { Logger } from '@fleetloom/shared/process/logger'
 import { createQuestdb, type Questdb } from '@fleetloom/shared/questdb/client'
 import type { KV } from '@nats-io/kv'
-import type { OutboxConfig } from '../config.ts'
+import { alertmanagerUrlsOf, type OutboxConfig } from '../config.ts'
 import { historyOutlet } from '../history/history.ts'
 import { RowSink } from '../history/sink.ts'
 import type { OutboxMetrics } from '../metrics.ts'
 import { parseNetworks } from '../notify/address.ts'
 import { Alertmanager } from '../notify/alertmanager.ts'
+import { giveUp } from '../notify/give-up.ts'
 import { createLetters, type Letters } from '../notify/letters.ts'
 import { MqttOutlet, type MqttSettings } from '../notify/mqtt.ts'
 import { openNotify } from '../notify/notify.ts'
@@ -27,7 +28,9 @@ import type { NotifyParts, OpenSecret } from '../notify/parts.ts'
 import { Receivers } from '../notify/receivers.ts'
 import { Rounds } from '../notify/rounds.ts'
 import { Silences } from '../notify/silences.ts'
+import { hostOf } from '../notify/webhook.ts'
 import { type LaneDefinition, Lanes } from './lanes.ts'
+import { StreamWatch } from './trim/watch.ts'
 import { type Outlet, Worker } from './worker.ts'
 
 export type OutboxOptions = {
@@ -50,6 +53,9 @@ const LONGEST_BACKOFF_MS = 15 * 60_000
 const REPEATED_MS = 60_000
 /** Times that Alertmanager believes a firing alert without hearing of it, in rounds. */
 const ROUNDS_BELIEVED = 4
+
+/** Who works on the lane that publishes for all partitions also keeps room in the stream. */
+const MQTT_OWNER = 'alerts.mqtt'
 
 const ownerKey = (partition: number): string => `alerts.${partition}`
 
@@ -74,9 +80,8 @@ const notifyParts = ({ config, openSecret, ...shared }: OutboxOptions, letters: 
 
 /** The Alertmanagers and the rounds that tell them; on the stack, so that nobody tells them once they are closed. */
 const openRounds = (stack: AsyncDisposableStack, { config, ownership }: OutboxOptions, parts: NotifyParts): Rounds => {
-  const urls = (config.alertmanagerUrls ?? '').split(',').filter((url) => url !== '')
   const soon = (): void => rounds.soon()
-  const alertmanagers = urls.map((url) =>
+  const alertmanagers = alertmanagerUrlsOf(config).map((url) =>
     stack.use(
       new Alertmanager({
         url,
@@ -84,6 +89,7 @@ const openRounds = (stack: AsyncDisposableStack, { config, ownership }: OutboxOp
         expiresMs: config.alertmanagerResendMs * ROUNDS_BELIEVED,
         generatorUrl: config.alertUrl,
         onBack: soon,
+        setAside: (one, detail) => giveUp(parts, one, { kind: 'alertmanager', receiver: hostOf(url), detail }),
         metrics: parts.metrics,
         log: parts.log,
       }),
@@ -99,6 +105,7 @@ type Lane = {
   readonly name: string
   readonly filter: string
   readonly ownedBy: string
+  readonly outlet: string
   readonly open: () => Promise<Outlet>
 }
 
@@ -142,18 +149,22 @@ export const openOutbox = (options: OutboxOptions): Outbox => {
   const lanes: Lane[] = partitions.flatMap((partition) => {
     const place = { filter: names.alertPartition(partition), ownedBy: ownerKey(partition) }
     return [
-      { ...place, name: historyLane(partition), open: async () => historyOutlet(sink) },
-      { ...place, name: `notify-${partition}`, open: () => openNotify(parts, rounds, partition) },
+      { ...place, name: historyLane(partition), outlet: 'history', open: async () => historyOutlet(sink) },
+      { ...place, name: `notify-${partition}`, outlet: 'notify', open: () => openNotify(parts, rounds, partition) },
     ]
   })
   lanes.push({
-    name: 'mqtt',
+    name: MQTT_CONSUMER,
     filter: names.alertSubjects,
-    ownedBy: 'alerts.mqtt',
+    ownedBy: MQTT_OWNER,
+    outlet: 'mqtt',
     open: async () => new MqttOutlet(parts, mqtt),
   })
   const lanewise = { ...options, onWaiting: waitingTeller(log) }
   const definitions = lanes.map((lane) => definitionOf(lanewise, lane))
+  stack.use(
+    new StreamWatch({ ...{ nats, names, log }, lanes, gauges: metrics, owns: () => ownership.owns(MQTT_OWNER) }),
+  )
   stack.use(new Lanes({ lanes: definitions, ownership, connection: nats.connection }))
   return { questdb, [Symbol.asyncDispose]: () => stack.disposeAsync() }
 }

@@ -20,6 +20,7 @@ export const compileRule = (
   name: metadata.name,
   uid: metadata.uid,
   generation: metadata.generation,
+  phase: 'Active',
   fleet: spec.fleet,
   suspend: spec.suspend,
   selector: {

@@ -34,6 +34,8 @@ export const ruleDocument = z.object({
   /** UID of the resource: alerts are this rule's, and not those of one of the same name before it. */
   uid: z.string(),
   generation: z.number().int(),
+  /** `Removing`: the rule is being deleted and its alerts end. A document that vanishes without having said so was lost, and comes back. */
+  phase: z.enum(['Active', 'Removing']).default('Active'),
   /** Name of the fleet, in the rule's namespace. */
   fleet: z.string(),
   suspend: z.boolean(),

@@ -21,6 +21,8 @@ export const ruleReport = z.object({
   pending: z.number().int().min(0),
   /** When the rule was last judged for a device of this shard, ms since the epoch; absent before the first time. */
   lastEvaluatedMs: z.number().optional(),
+  /** The rule's document says Removing, and the shard judges it no more. */
+  removed: z.literal(true).optional(),
   /** Why it can't be judged; shown as it is. */
   fault: z.string().max(1024).optional(),
 })
@@ -42,6 +44,8 @@ export const appliedDocument = z.object({
   observed: z.array(z.object({ type: z.enum(OBSERVED_CONDITIONS), message: z.string().max(1024) })).max(16),
   /** alerter: devices of this shard. */
   devices: z.object({ online: z.number().int().min(0), known: z.number().int().min(0) }).optional(),
+  /** alerter: how many Alertmanagers it tells. */
+  alertmanagers: z.number().int().min(0).optional(),
   /** alerter: the rules that it judges for this shard. */
   rules: z.array(ruleReport).max(MAX_REPORTED_RULES).optional(),
 })

@@ -6,7 +6,10 @@ import type { KV } from '@nats-io/kv'
 import { type Logger, messageOf } from '../process/logger.ts'
 import type { AppliedDocument } from './applied-document.ts'
 
-export type AppliedState = Pick<AppliedDocument, 'uid' | 'generation' | 'state' | 'observed' | 'devices' | 'rules'>
+export type AppliedState = Pick<
+  AppliedDocument,
+  'uid' | 'generation' | 'state' | 'observed' | 'devices' | 'rules' | 'alertmanagers'
+>
 
 export type AppliedReporter = AsyncDisposable & {
   report(key: string, state: AppliedState): void

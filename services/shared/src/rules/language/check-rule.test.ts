@@ -64,3 +64,14 @@ test('readings in a row are refused where only silence is read', () => {
   assert.deepEqual([fault?.field, others], ['spec.forReadings', []])
   assert.match(fault?.message ?? '', /^2 readings in a row are never met.* in for$/)
 })
+
+test('a label can not hold the value, which changes while the alert fires', () => {
+  assert.deepEqual(checkRule({ ...RULE, labels: { at: '{{ device }}-{{ value }}' } }, undefined), [
+    {
+      field: 'spec.labels.at',
+      message:
+        '{{ value }} changes while an alert fires at line 1, column 17; labels say which alert it is, so put it into an annotation',
+      ...{ line: 1, column: 17, length: 5 },
+    },
+  ])
+})

@@ -1,7 +1,7 @@
 /** What is wrong with a rule beyond its schema: said in the same words at admission and in its conditions. */
 import type { AlertRuleSpec } from '@fleetloom/crds/alert-rule'
 import { checkExpression, type Fault, readsOnlySilence, type Schema } from './expression.ts'
-import { checkTemplate } from './template.ts'
+import { checkLabelTemplate, checkTemplate } from './template.ts'
 
 type Checked = Pick<AlertRuleSpec, 'when' | 'forReadings' | 'labels' | 'annotations'> & {
   readonly clearWhen?: string | undefined
@@ -12,8 +12,11 @@ export type RuleFault = Fault & { readonly field: string }
 
 const at = (field: string, fault: Fault | undefined): readonly RuleFault[] => (fault ? [{ field, ...fault }] : [])
 
-const templates = (field: string, texts: Readonly<Record<string, string>>): readonly RuleFault[] =>
-  Object.entries(texts).flatMap(([name, text]) => at(`${field}.${name}`, checkTemplate(text)))
+const labels = (texts: Readonly<Record<string, string>>): readonly RuleFault[] =>
+  Object.entries(texts).flatMap(([name, text]) => at(`spec.labels.${name}`, checkLabelTemplate(text)))
+
+const annotations = (texts: Readonly<Record<string, string>>): readonly RuleFault[] =>
+  Object.entries(texts).flatMap(([name, text]) => at(`spec.annotations.${name}`, checkTemplate(text)))
 
 /** Silence brings no readings that could be counted: such a rule would never fire. */
 const checkReadings = ({ when, forReadings }: Checked): Fault | undefined => {
@@ -33,6 +36,6 @@ export const checkRule = (
   ...at('spec.when', checkExpression(spec.when, fleet?.measurements)),
   ...at('spec.forReadings', checkReadings(spec)),
   ...(spec.clearWhen === undefined ? [] : at('spec.clearWhen', checkExpression(spec.clearWhen, fleet?.measurements))),
-  ...templates('spec.labels', spec.labels),
-  ...templates('spec.annotations', spec.annotations),
+  ...labels(spec.labels),
+  ...annotations(spec.annotations),
 ]

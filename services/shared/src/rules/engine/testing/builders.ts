@@ -141,6 +141,7 @@ export const ruleDocument = ({ when, clearWhen, ...changes }: RuleChanges): Rule
   name: 'too-warm',
   uid: 'rule-1',
   generation: 1,
+  phase: 'Active',
   fleet: 'reefers',
   suspend: false,
   selector: { matchLabels: {}, matchExpressions: [] },
