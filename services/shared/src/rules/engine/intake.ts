@@ -43,14 +43,34 @@ export const judgeHeard = (shard: Shard, before: readonly Rule[], device: number
 export const hasReadings = ({ devices, waiting }: Shard, device: number): boolean =>
   devices.released.get(device) !== NONE || waiting.oldest(device) < Number.POSITIVE_INFINITY
 
+/**
+ * A device begins with a clock of its own. What was judged before went by the clock of the marks, or of events that is ahead, such as ours:
+ * the times of such events mean nothing on this one, so they are forgotten.
+ */
+const begin = ({ devices, rules, history }: Shard, device: number): void => {
+  devices.judged.set(device, NONE)
+  for (const rule of rules) if (rule.watches(device)) rule.states.setDue(device, NONE)
+  for (const pieces of history.events.values())
+    for (const piece of pieces) {
+      if (!piece.isWatched(device)) continue
+      piece.forget(device)
+      piece.watch(device)
+    }
+}
+
+/** Before its first reading: a clock that events have set and that is ahead of the reading is not the device's. */
+const judgeClock = (shard: Shard, device: number, micros: number): void => {
+  const { devices } = shard
+  catchUp(shard, device)
+  if (micros < devices.judged.get(device)) devices.watermark.set(device, NONE)
+}
+
 /** Brings a device to the time it has reached and then sets its clock; its first row brings its own clock with it. */
 export const mark = (shard: Shard, device: number, micros: number, storedMs: number): void => {
-  const { devices, clock, rules } = shard
+  const { devices, clock } = shard
   const watermark = devices.watermark.get(device)
-  if (watermark === NONE) {
-    devices.judged.set(device, NONE)
-    for (const rule of rules) if (rule.watches(device)) rule.states.setDue(device, NONE)
-  } else catchUp(shard, device)
+  if (watermark === NONE) begin(shard, device)
+  else catchUp(shard, device)
   if (micros <= watermark) return
   devices.watermark.set(device, micros)
   devices.storedAt.set(device, clock.storing(storedMs))
@@ -67,11 +87,11 @@ const isFresh = ({ devices, counts }: Shard, device: number, row: Rows): boolean
 
 const letWait = (shard: Shard, device: number, row: Rows, storedMs: number): void => {
   const { devices, waiting, counts } = shard
+  mark(shard, device, row.micros, storedMs)
   if (!waiting.put(device, row)) {
     counts.repeated++
     return
   }
-  mark(shard, device, row.micros, storedMs)
   if (waiting.isFull(device)) {
     counts.early++
     releaseUpTo(shard, device, waiting.oldest(device))
@@ -81,7 +101,7 @@ const letWait = (shard: Shard, device: number, row: Rows, storedMs: number): voi
 
 const offer = (shard: Shard, device: number, row: Rows, storedMs: number): void => {
   if (!isFresh(shard, device, row)) return
-  if (!hasReadings(shard, device)) shard.devices.watermark.set(device, NONE)
+  if (!hasReadings(shard, device)) judgeClock(shard, device, row.micros)
   if (lateMicros(shard) > 0) letWait(shard, device, row, storedMs)
   else {
     mark(shard, device, row.micros, storedMs)

@@ -153,10 +153,10 @@ export const releaseUpTo = (shard: Shard, device: number, limit: number): void =
   }
 }
 
-/** Brings a device to its quiet time, letting time alone do before what it does. */
+/** Brings a device to its quiet time, letting time alone do before what it does; not nearer than SETTLE to a row that waits. */
 export const catchUp = (shard: Shard, device: number): void => {
   const { judged } = shard.devices
-  const time = quietTime(shard, device)
+  const time = Math.min(quietTime(shard, device), shard.waiting.oldest(device) - SETTLE_MICROS)
   if (time <= judged.get(device)) return
   settle(shard, device, time)
   judged.set(device, time)

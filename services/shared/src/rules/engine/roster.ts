@@ -7,7 +7,7 @@ import type { RuleDocument } from '../../alerts/rule-document.ts'
 import type { AlertCause } from '../../alerts/transition.ts'
 import type { Adopted } from './alert-states.ts'
 import { emit } from './emit.ts'
-import { catchUp, judge, quietTime, seek } from './judge.ts'
+import { catchUp, judge, seek } from './judge.ts'
 import type { Piece } from './pieces.ts'
 import type { Labels } from './ports.ts'
 import { type Compiled, compileRule, Rule, UNJUDGED } from './rule.ts'
@@ -23,10 +23,10 @@ export const placeRule = (shard: Shard, document: RuleDocument, compiled: Compil
   return new Rule(document, compiled, { history: shard.history, scope: scopeOf(shard), names }, former)
 }
 
-/** The device's time for a change that comes from outside; the marks' where it has none. */
-const timeOf = (shard: Shard, device: number): number => {
-  const micros = Math.max(shard.devices.judged.get(device), quietTime(shard, device))
-  return Number.isFinite(micros) ? micros : (shard.clock.mark ?? 0) * 1000
+/** The device's time for a change that comes from outside, once it has caught up; the marks' where it has none. */
+const timeOf = ({ devices, clock }: Shard, device: number): number => {
+  const micros = devices.judged.get(device)
+  return Number.isFinite(micros) ? micros : (clock.mark ?? 0) * 1000
 }
 
 /** The device is past this time: a rule that comes back to it at once must not fire at a time at which it has fired before. */

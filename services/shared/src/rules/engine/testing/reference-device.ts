@@ -50,7 +50,7 @@ export class ReferenceDevice {
 
   /** Goes on to the time that marks and rows say has been reached in silence. */
   pass(): void {
-    const quiet = this.#quiet
+    const quiet = Math.min(this.#quiet, (this.#waiting[0]?.micros ?? NEVER) - SETTLE)
     if (quiet <= this.#judged) return
     this.#settle(quiet)
     this.#judged = quiet
@@ -132,23 +132,32 @@ export class ReferenceDevice {
     return this.#released !== NONE || this.#waiting.length > 0
   }
 
+  /** Begins with a clock of its own. Events that went by another are forgotten. */
+  #begin(): void {
+    this.#judged = NONE
+    for (const alert of this.#alerts.values()) alert.judgedAt = NONE
+    this.#begun = new Map(
+      [...this.#begun].map(([name, begun]) => [name, name.includes(' event ') ? this.#used.length : begun]),
+    )
+  }
+
   /** Lets time reach the device's clock, then moves that clock. */
   #advance(micros: number, storedMs: number): void {
-    if (this.#watermark === NONE) {
-      this.#judged = NONE
-      for (const alert of this.#alerts.values()) alert.judgedAt = NONE
-    } else this.pass()
+    if (this.#watermark === NONE) this.#begin()
+    else this.pass()
     if (micros <= this.#watermark) return
     this.#watermark = micros
     this.#storedAt = storing(this.#world, storedMs)
   }
 
-  /** Takes a reading; what was used last because of it. The first one restarts the clock. */
+  /** Takes a reading; what was used last because of it. */
   #offer(reading: Reading, storedMs: number): Used | undefined {
     const key = `${reading.micros} ${reading.digest}`
+    if (this.#waiting.some(({ micros, digest }) => `${micros} ${digest}` === key)) this.pass()
     if (reading.micros < this.#released || this.#keys.has(key)) return undefined
     this.#keys.add(key)
-    if (!this.#hasReadings) this.#watermark = NONE
+    if (!this.#hasReadings) this.pass()
+    if (!this.#hasReadings && reading.micros < this.#judged) this.#watermark = NONE
     this.#advance(reading.micros, storedMs)
     this.#waiting.push(reading)
     this.#waiting.sort((a, b) => a.micros - b.micros || a.digest - b.digest)
