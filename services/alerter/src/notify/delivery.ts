@@ -18,8 +18,8 @@ export type Delivery = {
   nextMs: number
   /** Whether a record of it is in the bucket: then it outlives this process. */
   isParked: boolean
-  /** Nothing remains to be done for it. */
-  isOver: boolean
+  /** Aborted once nothing remains to be done for it: it was taken or set aside. */
+  readonly over: AbortController
   /** Its parking, when that began while it waited for others or for an answer. */
   parking: Promise<void> | undefined
   /** Parks it when its first attempt takes too long. */
@@ -52,18 +52,18 @@ export const parkedValue = ({ transition: { id }, attempts, nextMs, firstMs }: D
 /** The webhooks that are to hear of a transition. */
 export const deliveriesOf = (transition: Transition, seq: number, nowMs: number): Delivery[] =>
   transition.notify.flatMap((receiver, index) =>
-    receiver.kind === 'webhook' ? [{ ...NEW, seq, index, transition, receiver, firstMs: nowMs }] : [],
+    receiver.kind === 'webhook' ? [{ ...fresh(), seq, index, transition, receiver, firstMs: nowMs }] : [],
   )
 
-const NEW = {
+const fresh = () => ({
   attempts: 0,
   nextMs: 0,
   isParked: false,
-  isOver: false,
+  over: new AbortController(),
   parking: undefined,
   impatience: undefined,
   settle: () => undefined,
-}
+})
 
 /** A delivery out of its record and the message it is about; undefined when either can't be read, or they do not belong together. */
 export const parkedDelivery = (
@@ -76,5 +76,5 @@ export const parkedDelivery = (
   const { data } = parkedRecord.safeParse(JSON.parse(new TextDecoder().decode(value)))
   if (!transition || receiver?.kind !== 'webhook' || data?.id !== transition.id) return undefined
   const { attempts, nextMs, firstMs } = data
-  return { ...NEW, attempts, nextMs, firstMs, seq, index, transition, receiver, isParked: true }
+  return { ...fresh(), attempts, nextMs, firstMs, seq, index, transition, receiver, isParked: true }
 }

@@ -93,16 +93,23 @@ const headersOf = (one: Transition, body: string, secret: Uint8Array | undefined
   }
 }
 
+type WebhookTarget = {
+  readonly url: string
+  readonly secret: Uint8Array | undefined
+  /** Ends the attempt. */
+  readonly signal: AbortSignal
+}
+
 /** Never rejects. */
 export const postWebhook = async (
   one: Transition,
-  { url, secret }: { readonly url: string; readonly secret: Uint8Array | undefined },
+  { url, secret, signal: ended }: WebhookTarget,
   { timeoutMs, allowed, now }: WebhookSettings,
 ): Promise<Outcome> => {
   if (!URL.canParse(url)) return { kind: 'refused', reason: 'the address is no URL' }
   try {
     const target = new URL(url)
-    const signal = AbortSignal.timeout(timeoutMs)
+    const signal = AbortSignal.any([ended, AbortSignal.timeout(timeoutMs)])
     const address = await Promise.race([checkedAddress(target.hostname, allowed), aborted(signal)])
     const body = messageOfTransition(one)
     const lookup: http.RequestOptions['lookup'] = (_, { all }, found) =>
