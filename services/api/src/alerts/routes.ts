@@ -1,6 +1,8 @@
+import { setImmediate } from 'node:timers/promises'
 import { instant } from '@fleetloom/shared/alerts/instant'
 import { firingSince } from '@fleetloom/shared/alerts/records'
-import { isActive, type Silence, silenceFor } from '@fleetloom/shared/alerts/silence'
+import { isActive } from '@fleetloom/shared/alerts/silence'
+import { type ReadySilence, silenceFor } from '@fleetloom/shared/alerts/silencing'
 import type { Query } from '@fleetloom/shared/questdb/query'
 import { type Context, Hono } from 'hono'
 import { z } from 'zod'
@@ -18,7 +20,7 @@ import type { SilenceStore } from './silences.ts'
 export type AlertParts = {
   readonly alerts: {
     readonly firing: Pick<FiringAlerts, 'list' | 'get' | 'acknowledge'>
-    readonly silences: Pick<SilenceStore, 'list' | 'create' | 'end'>
+    readonly silences: Pick<SilenceStore, 'list' | 'ready' | 'create' | 'end'>
     /** Undefined while no database is set up. */
     readonly query: Query | undefined
     readonly table: string
@@ -31,7 +33,7 @@ const namespacePath = z.object({ namespace: namespaceName })
 const namespaceOf = (c: Context): string => parseWith(namespacePath, c.req.param(), 'path').namespace
 
 /** An alert as the API shows it. Who is told is left out: addresses may hold secrets. */
-const viewOf = ({ alert, acknowledged }: Firing, silences: readonly Silence[]) => {
+const viewOf = ({ alert, acknowledged }: Firing, silences: readonly ReadySilence[]) => {
   const { id, namespace, fleet, rule, device, severity, value, labels, annotations } = alert
   const silence = silenceFor(silences, alert, Date.now())
   return {
@@ -45,12 +47,17 @@ const viewOf = ({ alert, acknowledged }: Firing, silences: readonly Silence[]) =
   }
 }
 
-/** Views of alerts of any namespaces. */
+/** Views of alerts of any namespaces. Others have their turn between them, as patterns of silences may take their time. */
 const views = async ({ silences }: AlertParts['alerts'], alerts: readonly Firing[]) => {
   const namespaces = [...new Set(alerts.map(({ alert }) => alert.namespace))]
-  const listed = await Promise.all(namespaces.map(async (one) => [one, await silences.list(one)] as const))
-  const byNamespace = new Map(listed)
-  return alerts.map((one) => viewOf(one, byNamespace.get(one.alert.namespace) ?? []))
+  const ready = await Promise.all(namespaces.map(async (one) => [one, await silences.ready(one)] as const))
+  const byNamespace = new Map(ready)
+  const shown: ReturnType<typeof viewOf>[] = []
+  for (const one of alerts) {
+    await setImmediate()
+    shown.push(viewOf(one, byNamespace.get(one.alert.namespace) ?? []))
+  }
+  return shown
 }
 
 /** `/v1/alerts`: of all namespaces that the key may see. */
