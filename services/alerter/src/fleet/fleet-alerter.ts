@@ -89,6 +89,7 @@ export class FleetAlerter implements AsyncDisposable {
   /** The fleet is no more: its alerts end, and so does what is known of it. */
   async gone(): Promise<void> {
     this.#step(async () => {
+      this.#wanted = new Set()
       await this.#stopReading()
       for (const [index, shard] of this.#shards) {
         await shard.fleetGone(this.#stop.signal)

@@ -40,7 +40,11 @@ test('every rule that was taken notice of is reported, judged or not', () => {
 test('messages that were never read are told of', () => {
   const { observed } = reportOf(engine, { uid: 'fleet', generation: 9, rules: [], faults: new Map(), missed: 12 })
   assert.deepEqual(
-    observed.map(({ type, message }) => [type, message.slice(0, 39)]),
-    [['AlertsBlind', 'alert rules never saw 12 messages: the ']],
+    observed.map(({ type }) => type),
+    ['AlertsBlind'],
+  )
+  assert.match(
+    observed[0]?.message ?? '',
+    /^alert rules never saw up to 12 messages: .*stream\.keep is 0s.*stream\.maxBytes.*CPU$/,
   )
 })

@@ -15,7 +15,7 @@ export type Circumstances = {
   readonly rules: Iterable<RuleDocument>
   /** Why a rule can't be judged, by its UID. */
   readonly faults: ReadonlyMap<string, string>
-  /** Messages that the stream gave up unread. */
+  /** Messages, at most, that left the stream unread, lately. */
   readonly missed: number
 }
 
@@ -44,6 +44,9 @@ const rulesOf = (engine: Pick<ShardEngine, 'counts'>, { rules, faults }: Circums
     .map((rule) => ruleReportOf(rule, counts.get(rule.uid), faults.get(rule.uid)))
 }
 
+const blindText = (missed: number): string =>
+  `alert rules never saw up to ${missed} messages: they left the stream before they were read. If stream.keep is 0s or short, raise it: what came since the last checkpoint is gone when the alerter restarts. Else give the fleet a larger stream.maxBytes, or the alerter more CPU`
+
 /** What a shard tells the operator. */
 export const reportOf = (
   engine: Pick<ShardEngine, 'counts' | 'online' | 'known'>,
@@ -58,7 +61,7 @@ export const reportOf = (
       : [
           {
             type: 'AlertsBlind',
-            message: `alert rules never saw ${circumstances.missed} messages: the stream needed the room before they were read; give the alerter more CPU, or the fleet a larger stream.maxBytes`,
+            message: blindText(circumstances.missed),
           },
         ],
   devices: { online: engine.online, known: engine.known },

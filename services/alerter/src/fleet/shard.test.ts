@@ -72,6 +72,30 @@ test('a checkpoint that can not be written is tried again, and nothing is lost',
   assert.deepEqual(storyOf(world, 'rule-1', 'a'), ['firing'])
 })
 
+test('a shard that is closed or whose fleet goes while a slow store writes does not overtake itself', async () => {
+  for (const end of ['close', 'fleetGone'] as const) {
+    const world = await started()
+    await world.settle()
+    const waiting: (() => void)[] = []
+    world.write = () => new Promise((resolve) => void waiting.push(resolve))
+    world.setDevice('b')
+    world.setRule(ruleDocument({ uid: 'rule-2', when: 'last(temperature) > 7.0' }))
+    await world.message({ device: 'a', temperature: 9 })
+    const ended = end === 'close' ? world.shard.close() : world.shard.fleetGone(new AbortController().signal)
+    for (let i = 0; i < 20; i++) {
+      waiting.shift()?.()
+      assert.ok(waiting.length <= 1, `${waiting.length + 1} checkpoints are under way`)
+      await world.settle()
+    }
+    await ended
+    assert.equal(world.overtaken, 0)
+    const fired = end === 'close' ? ['firing'] : ['firing', 'resolved by fleet-removed']
+    if (end === 'close') await world.start()
+    await world.settle()
+    assert.deepEqual(storyOf(world, 'rule-1', 'a'), fired, end)
+  }
+})
+
 test('an alert that is pending goes on pending over a restart', async () => {
   const world = new World()
   world.devices.set('a', {})

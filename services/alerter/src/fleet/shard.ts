@@ -19,9 +19,11 @@ import { ShardEngine } from '@fleetloom/shared/rules/engine/engine'
 import type { JsMsg } from '@nats-io/jetstream'
 import { bytesOf, type Parcel, pack } from '../checkpoint/parcel.ts'
 import { Overtaken, type Position } from '../checkpoint/store.ts'
+import { CheckpointWriter } from './checkpoint-writer.ts'
 import { Counting } from './counting.ts'
 import { type Found, letterOf } from './letters.ts'
 import { engineMessage } from './message.ts'
+import { Missed } from './missed.ts'
 import { Outgoing } from './outgoing.ts'
 import { Outside } from './outside.ts'
 import { reportOf } from './report.ts'
@@ -44,16 +46,13 @@ export class Shard {
   /** Restored, and not yet where the stream was then. */
   #isBehind = false
   #until = Number.POSITIVE_INFINITY
-  #revision = 0
   /** How much of what was told is in the last checkpoint. */
   #covered = -1
-  #isOvertaken = false
   #checkpointMs = performance.now()
-  #writing: Promise<void> | undefined
+  readonly #writer: CheckpointWriter
   /** Rows were taken since the last checkpoint. */
   #hasRows = false
-  /** Messages that the stream gave up unread. */
-  #missed = 0
+  readonly #missed = new Missed()
 
   /** `revision`: of the checkpoint that the next one is written over; 0 when there is none. */
   constructor(options: ShardOptions, revision: number) {
@@ -62,7 +61,11 @@ export class Shard {
     this.index = index
     this.#options = options
     this.#document = document
-    this.#revision = revision
+    this.#writer = new CheckpointWriter(revision, {
+      save: (before) => this.#save(before),
+      onWritten: () => this.#outgoing.held > 0 && this.#writer.begin(),
+      onFault: (error) => this.#notWritten(error),
+    })
     const eventsTable = namesOf(installation).eventsTable(namespace)
     this.#engine = new ShardEngine(document, { ports: parts.ports, shard: index, eventsTable })
     this.#counting = new Counting({ fleet, shard: index, shards: stream.telemetrySubjects.length })
@@ -115,7 +118,7 @@ export class Shard {
       this.#streamCreated = created
       this.#sequence = 0
       this.caughtUp()
-    } else if (first > this.#sequence + 1) this.#missed += first - this.#sequence - 1
+    } else if (first > this.#sequence + 1) this.#missed.note(first - this.#sequence - 1)
     this.#sequence = Math.max(this.#sequence, first - 1)
     this.#until = last
     if (this.#sequence >= last) this.caughtUp()
@@ -146,32 +149,33 @@ export class Shard {
   report(): AppliedState {
     const { uid, generation } = this.#outside.document
     const { rules, faults } = this.#outside
-    return reportOf(this.#engine, { uid, generation, rules, faults, missed: this.#missed })
+    return reportOf(this.#engine, { uid, generation, rules, faults, missed: this.#missed.count })
   }
 
   /** Writes a checkpoint when one is due. */
   tick(nowMs: number): void {
     const due = this.#hasRows ? this.#options.parts.checkpointMs : QUIET_CHECKPOINT_MS
-    if (this.#outgoing.held > 0 || nowMs - this.#checkpointMs >= due) this.#write()
+    if (this.#outgoing.held > 0 || nowMs - this.#checkpointMs >= due) this.#writer.begin()
   }
 
   /** The fleet is gone: its alerts end, and the checkpoint goes. @throws what keeps it from that; it can be called again. */
   async fleetGone(signal: AbortSignal): Promise<void> {
     this.#isBehind = false
     this.#outgoing.giveUpPresence()
+    const idle = this.#writer.close()
     this.tell((outside) => outside.removeFleet())
-    await this.#writing
-    if (this.#isOvertaken) return
-    if (this.#outgoing.held > 0) await this.#checkpoint()
+    await idle
+    if (this.#writer.isOvertaken) return
+    if (this.#outgoing.held > 0) await this.#writer.write()
     await this.#outgoing.sent(signal)
     await this.#options.parts.checkpoints.remove(this.#document, this.index)
   }
 
   /** Writes the last checkpoint, for whoever goes on with the shard. */
   async close(): Promise<void> {
-    await this.#writing
-    if (this.#streamCreated === '' || this.#isOvertaken) return
-    await this.#checkpoint().catch((error) => {
+    await this.#writer.close()
+    if (this.#streamCreated === '' || this.#writer.isOvertaken) return
+    await this.#writer.write().catch((error) => {
       const reason = `left without a last checkpoint, the one before it counts: ${messageOf(error)}`
       this.#options.parts.log.info({ shard: this.index }, reason)
     })
@@ -185,7 +189,10 @@ export class Shard {
       this.#engine.takeEvents(one)
       this.#counting.take(one)
     } else this.#engine.take(one)
-    if (one.progress) this.#counting.advance(one.progress.ms)
+    if (one.progress) {
+      this.#counting.advance(one.progress.ms)
+      this.#missed.advance(one.progress.ms)
+    }
     this.#hasRows ||= info.rows > 0
   }
 
@@ -200,29 +207,16 @@ export class Shard {
     if (found.length === 0) return
     const isCertain = this.#covered === this.#outside.changes && this.#outgoing.held === 0
     for (const one of found) isCertain ? this.#outgoing.send(one) : this.#outgoing.hold(one)
-    if (!isCertain) this.#write()
-  }
-
-  #write(): void {
-    if (this.#writing || this.#isOvertaken) return
-    this.#writing = this.#checkpoint().then(
-      () => this.#written(),
-      (error) => this.#notWritten(error),
-    )
-  }
-
-  #written(): void {
-    this.#writing = undefined
-    if (this.#outgoing.held > 0) this.#write()
+    if (!isCertain) this.#writer.begin()
   }
 
   #notWritten(error: unknown): void {
-    this.#writing = undefined
-    if (this.#isOvertaken) this.#options.onOvertaken()
+    if (this.#writer.isOvertaken) this.#options.onOvertaken()
     else this.#options.parts.log.warn({ shard: this.index }, `checkpoint not written: ${messageOf(error)}`)
   }
 
-  async #checkpoint(): Promise<void> {
+  /** Writes a checkpoint over the one of this revision; returns its own. @throws Overtaken */
+  async #save(before: number): Promise<number> {
     const { checkpoints, metrics } = this.#options.parts
     const [changes, held, startedMs] = [this.#outside.changes, this.#outgoing.held, performance.now()]
     const position = { streamCreated: this.#streamCreated, sequence: this.#sequence }
@@ -230,21 +224,19 @@ export class Shard {
     const chunks = pack({ ...this.#outside.told(), ...parts, outgoing: this.#outgoing.all() })
     this.#hasRows = false
     this.#checkpointMs = startedMs
-    this.#revision = await checkpoints
-      .write(this.#document, this.index, { ...position, chunks }, this.#revision)
+    const revision = await checkpoints
+      .write(this.#document, this.index, { ...position, chunks }, before)
       .catch((error) => this.#lost(error))
     this.#covered = changes
     this.#outgoing.release(changes === this.#outside.changes ? this.#outgoing.held : held)
     metrics.checkpointed(bytesOf(chunks), (performance.now() - startedMs) / 1000)
+    return revision
   }
 
   /** What was held is another replica's to find once it has overtaken us. */
   #lost(error: unknown): never {
     this.#hasRows = true
-    if (error instanceof Overtaken) {
-      this.#isOvertaken = true
-      this.#outgoing.giveUpHeld()
-    }
+    if (error instanceof Overtaken) this.#outgoing.giveUpHeld()
     throw error
   }
 }

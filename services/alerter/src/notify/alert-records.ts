@@ -9,11 +9,15 @@ import type { KV } from '@nats-io/kv'
 
 type Held = { readonly one: Transition | undefined; readonly revision: number }
 
-const held = async (kv: KV, key: string): Promise<Held> => {
+const held = async (kv: Pick<KV, 'get'>, key: string): Promise<Held> => {
   const entry = await kv.get(key)
   const one = entry?.operation === 'PUT' ? parseTransition(entry.value) : undefined
   return { one, revision: entry?.revision ?? 0 }
 }
+
+/** The transition that a record holds; undefined when there is none. */
+export const readTransition = async (kv: Pick<KV, 'get'>, key: string): Promise<Transition | undefined> =>
+  (await held(kv, key)).one
 
 /** Whether what is held says that `one` is of the past. */
 const isPast = ({ one: known }: Held, one: Transition): boolean => {

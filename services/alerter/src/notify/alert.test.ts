@@ -40,3 +40,8 @@ test('an alert of a device whose clock runs ahead never ends before it began', (
   const { startsAt, endsAt } = postable(ended, settings, T0_MS - 300_000)
   assert.deepEqual([startsAt, endsAt], ['2023-11-14T22:08:20.000000Z', '2023-11-14T22:08:20.000000Z'])
 })
+
+test("the rule's own annotation `value` is the one that is told", () => {
+  const { annotations } = postable(transitionOf({ value: 8.25, annotations: { value: '8.3 Cel' } }), settings, T0_MS)
+  assert.deepEqual(annotations, { value: '8.3 Cel' })
+})

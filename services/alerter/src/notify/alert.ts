@@ -28,7 +28,7 @@ export const generatorUrlOf = (template: string, one: Transition): string =>
 
 /**
  * A firing alert ends when it was not sent again for `expiresMs`; a resolved one has ended. Clocks of devices may run ahead: an alert
- * does not end before it began, and one that has ended has ended by now.
+ * does not end before it began, and one that has ended has ended by now. The value is an annotation, unless the rule has one of that name.
  */
 export const postable = (one: Transition, { expiresMs, generatorUrl }: AlertSettings, nowMs: number): PostableAlert => {
   const nowMicros = nowMs * 1000
@@ -38,7 +38,7 @@ export const postable = (one: Transition, { expiresMs, generatorUrl }: AlertSett
   const labels = Object.entries(alertLabels(one)).filter(([, value]) => value !== '')
   return {
     labels: Object.fromEntries(labels),
-    annotations: { ...one.annotations, ...(one.value === undefined ? {} : { value: String(one.value) }) },
+    annotations: { ...(one.value === undefined ? {} : { value: String(one.value) }), ...one.annotations },
     startsAt: instant(Math.min(since, ends)),
     endsAt: instant(ends),
     ...(generatorUrl === undefined ? {} : { generatorURL: generatorUrlOf(generatorUrl, one) }),

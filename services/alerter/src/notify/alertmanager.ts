@@ -18,18 +18,25 @@ export type AlertmanagerOptions = AlertSettings & {
   readonly log: Logger
   /** It takes alerts again after it did not: it may have forgotten what it knew. */
   readonly onBack: () => void
+  /** Told of an alert that it will never take. Resolves once that is recorded. */
+  readonly setAside: (one: Transition, reason: string) => Promise<void>
 }
+
+type Answer = { readonly status: number; readonly fault: string }
 
 /** Alerts in one request. */
 const MOST_SENT = 64
 /** Waiting ones: more than the bucket of the alerts holds records of. */
 const MOST_WAITING = 100_000
+/** Transitions that were refused, so that rounds do not bring them again. */
+const MOST_REFUSED = 1_000
 
 export class Alertmanager implements AsyncDisposable {
   readonly #options: AlertmanagerOptions
   readonly #endpoint: string
   readonly #stop = new AbortController()
   readonly #waiting = new Map<string, Transition>()
+  readonly #refused = new Set<string>()
   #sending: Promise<void> | undefined
 
   constructor(options: AlertmanagerOptions) {
@@ -38,6 +45,7 @@ export class Alertmanager implements AsyncDisposable {
   }
 
   tell(one: Transition): void {
+    if (this.#refused.has(one.id)) return
     const key = recordKey('firing', one)
     const known = this.#waiting.get(key)
     if (known === undefined && this.#waiting.size >= MOST_WAITING) return
@@ -71,23 +79,46 @@ export class Alertmanager implements AsyncDisposable {
     if (failures > 0) this.#options.onBack()
   }
 
-  /** Why it was not taken; undefined when it was. Alerts that it calls wrong (400) would be so again: the others it has taken. */
+  /** Why they were not taken; undefined when they were, or never will be. */
   async #send(batch: readonly Transition[], failures: number): Promise<string | undefined> {
-    const { metrics, log } = this.#options
-    const startMs = performance.now()
-    if (failures > 0) metrics.notified('alertmanager', 'retried', batch.length)
-    const { status, fault } = await this.#post(batch)
-    metrics.attemptTook('alertmanager', (performance.now() - startMs) / 1000)
-    metrics.notified('alertmanager', status === 200 ? 'sent' : 'failed', batch.length)
-    if (status === 400) {
-      metrics.notified('alertmanager', 'dead', batch.length)
-      log.error(`alerts were refused: ${fault}`)
-      return undefined
-    }
-    return status === 200 ? undefined : fault
+    const { status, fault } = await this.#attempt(batch, failures)
+    if (status === 200) return undefined
+    if (status !== 400) return fault
+    const [only] = batch
+    return only && batch.length === 1 ? this.#giveUp(only, fault) : this.#isolate(batch)
   }
 
-  async #post(batch: readonly Transition[]): Promise<{ readonly status: number; readonly fault: string }> {
+  /** One by one: it has taken those that are right, and does not say which of them are not. */
+  async #isolate(batch: readonly Transition[]): Promise<string | undefined> {
+    for (const one of batch) {
+      const fault = await this.#send([one], 0)
+      if (fault !== undefined) return fault
+    }
+    return undefined
+  }
+
+  async #giveUp(one: Transition, reason: string): Promise<string | undefined> {
+    try {
+      await this.#options.setAside(one, reason)
+    } catch (error) {
+      return messageOf(error)
+    }
+    this.#refused.add(one.id)
+    if (this.#refused.size > MOST_REFUSED) this.#refused.delete(this.#refused.values().next().value as string)
+    return undefined
+  }
+
+  async #attempt(batch: readonly Transition[], failures: number): Promise<Answer> {
+    const { metrics } = this.#options
+    const startMs = performance.now()
+    if (failures > 0) metrics.notified('alertmanager', 'retried', batch.length)
+    const answer = await this.#post(batch)
+    metrics.attemptTook('alertmanager', (performance.now() - startMs) / 1000)
+    metrics.notified('alertmanager', answer.status === 200 ? 'sent' : 'failed', batch.length)
+    return answer
+  }
+
+  async #post(batch: readonly Transition[]): Promise<Answer> {
     const body = JSON.stringify(batch.map((one) => postable(one, this.#options, Date.now())))
     const headers = { 'content-type': 'application/json', 'user-agent': 'fleetloom-alerter' }
     const signal = AbortSignal.any([AbortSignal.timeout(this.#options.timeoutMs), this.#stop.signal])

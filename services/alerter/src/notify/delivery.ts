@@ -1,7 +1,7 @@
 /** One transition on its way to one webhook, and the record of it while it has to wait. */
-import { parseTransition, type StoredRecord } from '@fleetloom/shared/alerts/records'
+import type { StoredRecord } from '@fleetloom/shared/alerts/records'
 import type { Receiver } from '@fleetloom/shared/alerts/rule-document'
-import type { Transition } from '@fleetloom/shared/alerts/transition'
+import { type Transition, transition } from '@fleetloom/shared/alerts/transition'
 import { z } from 'zod'
 import { receiverKey } from './receivers.ts'
 
@@ -34,8 +34,8 @@ export const laneOf = ({ transition, receiver }: Delivery): string =>
 
 export const parkedRecord = z.object({
   version: z.string(),
-  /** Of the transition. */
-  id: z.string(),
+  /** As the receiver is to hear of it; the stream may give up its own by then. */
+  transition,
   attempts: z.number().int(),
   /** ms since the epoch, as is the other. */
   nextMs: z.number(),
@@ -46,8 +46,8 @@ export const parkedRecord = z.object({
 export const parkedKey = (partition: number, { seq, index }: Pick<Delivery, 'seq' | 'index'>): string =>
   `delivery.${partition}.${seq}.${index}`
 
-export const parkedValue = ({ transition: { id }, attempts, nextMs, firstMs }: Delivery): string =>
-  JSON.stringify({ version: '1.0', id, attempts, nextMs: Math.round(nextMs), firstMs })
+export const parkedValue = ({ transition, attempts, nextMs, firstMs }: Delivery): string =>
+  JSON.stringify({ version: '1.0', transition, attempts, nextMs: Math.round(nextMs), firstMs })
 
 /** The webhooks that are to hear of a transition. */
 export const deliveriesOf = (transition: Transition, seq: number, nowMs: number): Delivery[] =>
@@ -65,16 +65,20 @@ const fresh = () => ({
   settle: () => undefined,
 })
 
-/** A delivery out of its record and the message it is about; undefined when either can't be read, or they do not belong together. */
-export const parkedDelivery = (
-  { key, value }: Pick<StoredRecord, 'key' | 'value'>,
-  message: Uint8Array,
-): Delivery | undefined => {
+const parsed = (value: Uint8Array): z.infer<typeof parkedRecord> | undefined => {
+  try {
+    return parkedRecord.safeParse(JSON.parse(new TextDecoder().decode(value))).data
+  } catch {
+    return undefined
+  }
+}
+
+/** A delivery out of its record; undefined when that can't be read. */
+export const parkedDelivery = ({ key, value }: Pick<StoredRecord, 'key' | 'value'>): Delivery | undefined => {
   const [, , seq = 0, index = 0] = key.split('.').map(Number)
-  const transition = parseTransition(message)
-  const receiver = transition?.notify[index]
-  const { data } = parkedRecord.safeParse(JSON.parse(new TextDecoder().decode(value)))
-  if (!transition || receiver?.kind !== 'webhook' || data?.id !== transition.id) return undefined
-  const { attempts, nextMs, firstMs } = data
-  return { ...fresh(), attempts, nextMs, firstMs, seq, index, transition, receiver, isParked: true }
+  const record = parsed(value)
+  const receiver = record?.transition.notify[index]
+  if (!record || receiver?.kind !== 'webhook') return undefined
+  const { attempts, nextMs, firstMs } = record
+  return { ...fresh(), attempts, nextMs, firstMs, seq, index, transition: record.transition, receiver, isParked: true }
 }

@@ -10,9 +10,12 @@ import { backoffMs } from '@fleetloom/shared/backoff'
 import { messageOf } from '@fleetloom/shared/process/logger'
 import mqtt, { type MqttClient } from 'mqtt'
 import type { Item, Outlet } from '../outbox/worker.ts'
+import { giveUp } from './give-up.ts'
 import { messageOfTransition } from './message.ts'
-import { isNotified, suppress } from './notify.ts'
+import { isNotified } from './notify.ts'
 import type { NotifyParts } from './parts.ts'
+import { suppress } from './suppress.ts'
+import { toldOf } from './told.ts'
 
 export type MqttSettings = { readonly url: string; readonly username: string; readonly password: string }
 
@@ -37,8 +40,10 @@ export class MqttOutlet implements Outlet {
     this.#settings = settings
   }
 
-  async take({ transition, done }: Item): Promise<void> {
-    const topics = isNotified(transition) ? topicsOf(transition) : []
+  async take({ transition: found, done }: Item): Promise<void> {
+    if (!isNotified(found)) return done()
+    const transition = await toldOf(this.#parts, found)
+    const topics = topicsOf(transition)
     if (topics.length === 0) return done()
     const silence = await this.#parts.silences.of(transition)
     if (silence) {
@@ -87,12 +92,9 @@ export class MqttOutlet implements Outlet {
 
   /** Resolves once the broker has it, or the dead letters do. @throws when stopped */
   async #publish(one: Transition, topic: string): Promise<void> {
-    const { letters, metrics, log } = this.#parts
-    const refusal = await this.#attempts(one, topic)
-    if (refusal === undefined) return metrics.notified('mqtt', 'sent')
-    log.warn({ id: one.id, topic }, `a notification is given up: ${refusal}`)
-    await letters.notification(one, { reason: 'notification_failed', receiver: `mqtt ${topic}`, detail: refusal })
-    metrics.notified('mqtt', 'dead')
+    const detail = await this.#attempts(one, topic)
+    if (detail === undefined) return this.#parts.metrics.notified('mqtt', 'sent')
+    await giveUp(this.#parts, one, { kind: 'mqtt', receiver: topic, detail })
   }
 
   /** Why the broker does not take it; undefined when it did. */

@@ -1,13 +1,14 @@
 /** What happens to the transitions of one partition: the record of what fires, then the Alertmanagers and the webhooks. */
 import type { Transition } from '@fleetloom/shared/alerts/transition'
 import { JetStreamApiError } from '@nats-io/jetstream'
-import type { ReceiverKind } from '../metrics.ts'
 import type { Item, Outlet } from '../outbox/worker.ts'
 import { noteTransition } from './alert-records.ts'
 import type { Deliveries } from './deliveries.ts'
 import { deliveriesOf } from './delivery.ts'
 import type { NotifyParts } from './parts.ts'
 import type { Rounds } from './rounds.ts'
+import { suppress } from './suppress.ts'
+import { toldOf } from './told.ts'
 import { openDeliveries } from './webhooks.ts'
 
 /** How JetStream refuses what exceeds the bytes of a stream. */
@@ -15,21 +16,6 @@ const MAXIMUM_BYTES = 10077
 
 /** Whether receivers hear of it: that an alert fires and that it no longer does, and not what it does before. */
 export const isNotified = ({ to }: Transition): boolean => to === 'firing' || to === 'resolved'
-
-type Suppressed = { readonly kind: ReceiverKind; readonly receivers: readonly string[]; readonly silence: string }
-
-/** Records that a silence held a transition back from receivers of one kind. */
-export const suppress = async (
-  { letters, metrics }: NotifyParts,
-  one: Transition,
-  { kind, receivers, silence }: Suppressed,
-): Promise<void> => {
-  for (const receiver of receivers) {
-    const told = { reason: 'notification_silenced', receiver: `${kind} ${receiver}`.trim(), detail: silence } as const
-    await letters.notification(one, told)
-    metrics.notified(kind, 'suppressed')
-  }
-}
 
 export class NotifyOutlet implements Outlet {
   readonly #parts: NotifyParts
@@ -42,8 +28,9 @@ export class NotifyOutlet implements Outlet {
     this.#deliveries = deliveries
   }
 
-  async take({ transition, seq, done }: Item): Promise<void> {
-    if (!isNotified(transition)) return done()
+  async take({ transition: found, seq, done }: Item): Promise<void> {
+    if (!isNotified(found)) return done()
+    const transition = await toldOf(this.#parts, found)
     await this.#note(transition)
     await this.#tellAlertmanagers(transition)
     const deliveries = deliveriesOf(transition, seq, Date.now())

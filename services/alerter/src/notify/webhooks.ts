@@ -3,8 +3,10 @@ import { allRecords, purgeRecord, type StoredRecord } from '@fleetloom/shared/al
 import { messageOf } from '@fleetloom/shared/process/logger'
 import { Deliveries, type Given } from './deliveries.ts'
 import { type Delivery, parkedDelivery, parkedKey, parkedValue } from './delivery.ts'
+import { giveUp } from './give-up.ts'
 import type { Outcome } from './outcome.ts'
 import type { NotifyParts } from './parts.ts'
+import { suppress } from './suppress.ts'
 import { hostOf, postWebhook } from './webhook.ts'
 
 const send = async (
@@ -30,27 +32,19 @@ const attempt = async (parts: NotifyParts, delivery: Delivery): Promise<Outcome>
   return outcome
 }
 
-const setAside = async ({ letters, metrics, log }: NotifyParts, delivery: Delivery, given: Given): Promise<void> => {
-  const { transition, receiver } = delivery
-  const told = { receiver: `webhook ${hostOf(receiver.url)}`, detail: given.reason }
-  if (given.kind === 'silenced') {
-    await letters.notification(transition, { ...told, reason: 'notification_silenced' })
-    return metrics.notified('webhook', 'suppressed')
-  }
-  await letters.notification(transition, { ...told, reason: 'notification_failed' })
-  metrics.notified('webhook', 'dead')
-  log.warn({ id: transition.id, rule: transition.rule, ...told }, 'a notification is given up')
+const setAside = async (parts: NotifyParts, { transition, receiver }: Delivery, given: Given): Promise<void> => {
+  const [host, detail] = [hostOf(receiver.url), given.reason]
+  if (given.kind === 'dead') return giveUp(parts, transition, { kind: 'webhook', receiver: host, detail })
+  await suppress(parts, transition, { kind: 'webhook', receivers: [host], silence: detail })
 }
 
 /** What is parked of a partition, in the order of the stream. A record that nothing can be made of is removed. */
 const loadParked = async ({ nats, names, log }: NotifyParts, partition: number): Promise<Delivery[]> => {
   const found: Delivery[] = []
   const load = async (record: StoredRecord): Promise<void> => {
-    const seq = Number(record.key.split('.')[2])
-    const message = await nats.jsm.streams.getMessage(names.alertStream, { seq })
-    const delivery = message === null ? undefined : parkedDelivery(record, message.data)
+    const delivery = parkedDelivery(record)
     if (delivery) return void found.push(delivery)
-    log.error({ key: record.key }, 'a waiting notification is lost: its transition left the stream')
+    log.error({ key: record.key }, 'a waiting notification is lost: its record can not be read')
     await purgeRecord(nats.jsm, names.buckets.alerts, record)
   }
   for await (const one of allRecords(nats.jsm, names.buckets.alerts, `delivery.${partition}.>`)) await load(one)

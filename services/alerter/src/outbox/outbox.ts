@@ -19,6 +19,7 @@ import { RowSink } from '../history/sink.ts'
 import type { OutboxMetrics } from '../metrics.ts'
 import { parseNetworks } from '../notify/address.ts'
 import { Alertmanager } from '../notify/alertmanager.ts'
+import { giveUp } from '../notify/give-up.ts'
 import { createLetters, type Letters } from '../notify/letters.ts'
 import { MqttOutlet, type MqttSettings } from '../notify/mqtt.ts'
 import { openNotify } from '../notify/notify.ts'
@@ -26,6 +27,7 @@ import type { NotifyParts, OpenSecret } from '../notify/parts.ts'
 import { Receivers } from '../notify/receivers.ts'
 import { Rounds } from '../notify/rounds.ts'
 import { Silences } from '../notify/silences.ts'
+import { hostOf } from '../notify/webhook.ts'
 import { type LaneDefinition, Lanes } from './lanes.ts'
 import { type Outlet, Worker } from './worker.ts'
 
@@ -83,6 +85,7 @@ const openRounds = (stack: AsyncDisposableStack, { config, ownership }: OutboxOp
         expiresMs: config.alertmanagerResendMs * ROUNDS_BELIEVED,
         generatorUrl: config.alertUrl,
         onBack: soon,
+        setAside: (one, detail) => giveUp(parts, one, { kind: 'alertmanager', receiver: hostOf(url), detail }),
         metrics: parts.metrics,
         log: parts.log,
       }),

@@ -51,3 +51,14 @@ test('a rule whose fleet is not there yet is checked as far as it can be', () =>
   const [fault] = checkRule({ ...RULE, when: "avg(anything, '2d') > 1" }, undefined)
   assert.equal(fault?.message, "the window '2d' is longer than 24h at line 1, column 15")
 })
+
+test('a label can not hold the value, which changes while the alert fires', () => {
+  assert.deepEqual(checkRule({ ...RULE, labels: { at: '{{ device }}-{{ value }}' } }, undefined), [
+    {
+      field: 'spec.labels.at',
+      message:
+        '{{ value }} changes while an alert fires at line 1, column 17; labels say which alert it is, so put it into an annotation',
+      ...{ line: 1, column: 17, length: 5 },
+    },
+  ])
+})

@@ -1,7 +1,7 @@
 /** What is wrong with a rule beyond its schema: said in the same words at admission and in its conditions. */
 import type { AlertRuleSpec } from '@fleetloom/crds/alert-rule'
 import { checkExpression, type Fault, type Schema } from './expression.ts'
-import { checkTemplate } from './template.ts'
+import { checkLabelTemplate, checkTemplate } from './template.ts'
 
 type Checked = Pick<AlertRuleSpec, 'when' | 'labels' | 'annotations'> & { readonly clearWhen?: string | undefined }
 
@@ -10,8 +10,11 @@ export type RuleFault = Fault & { readonly field: string }
 
 const at = (field: string, fault: Fault | undefined): readonly RuleFault[] => (fault ? [{ field, ...fault }] : [])
 
-const templates = (field: string, texts: Readonly<Record<string, string>>): readonly RuleFault[] =>
-  Object.entries(texts).flatMap(([name, text]) => at(`${field}.${name}`, checkTemplate(text)))
+const labels = (texts: Readonly<Record<string, string>>): readonly RuleFault[] =>
+  Object.entries(texts).flatMap(([name, text]) => at(`spec.labels.${name}`, checkLabelTemplate(text)))
+
+const annotations = (texts: Readonly<Record<string, string>>): readonly RuleFault[] =>
+  Object.entries(texts).flatMap(([name, text]) => at(`spec.annotations.${name}`, checkTemplate(text)))
 
 /**
  * All faults of a rule, at most one per field. Without a fleet only what can be told without one: syntax, functions, windows,
@@ -23,6 +26,6 @@ export const checkRule = (
 ): readonly RuleFault[] => [
   ...at('spec.when', checkExpression(spec.when, fleet?.measurements)),
   ...(spec.clearWhen === undefined ? [] : at('spec.clearWhen', checkExpression(spec.clearWhen, fleet?.measurements))),
-  ...templates('spec.labels', spec.labels),
-  ...templates('spec.annotations', spec.annotations),
+  ...labels(spec.labels),
+  ...annotations(spec.annotations),
 ]

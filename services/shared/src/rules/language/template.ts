@@ -79,7 +79,17 @@ const plain = (text: string, start: number): Piece => {
   return () => text
 }
 
-const pieces = (text: string): readonly Piece[] => {
+/** Labels say which alert it is, so what changes while one fires can't be part of them. */
+const labelPieceOf = (name: string, start: number): Piece =>
+  name === 'value'
+    ? refuse(
+        '{{ value }} changes while an alert fires',
+        { start, end: start + name.length },
+        'labels say which alert it is, so put it into an annotation',
+      )
+    : pieceOf(name, start)
+
+const pieces = (text: string, toPiece = pieceOf): readonly Piece[] => {
   const made: Piece[] = []
   let at = 0
   for (let open = text.indexOf('{{'); open >= 0; open = text.indexOf('{{', at)) {
@@ -90,7 +100,7 @@ const pieces = (text: string): readonly Piece[] => {
     if (close < 0 || (next >= 0 && next < close))
       return refuse('{{ is not closed', { start: open, end: inner }, 'write }} after the name')
     const name = text.slice(inner, close)
-    made.push(pieceOf(name.trim(), inner + name.length - name.trimStart().length))
+    made.push(toPiece(name.trim(), inner + name.length - name.trimStart().length))
     at = close + 2
   }
   return [...made, plain(text.slice(at), at)]
@@ -99,6 +109,12 @@ const pieces = (text: string): readonly Piece[] => {
 /** What is wrong with a template; undefined when nothing is. Never throws. */
 export const checkTemplate = (text: string): Fault | undefined => {
   const result = faultOr(text, () => pieces(text))
+  return 'fault' in result ? result.fault : undefined
+}
+
+/** As `checkTemplate`, for the value of a label. */
+export const checkLabelTemplate = (text: string): Fault | undefined => {
+  const result = faultOr(text, () => pieces(text, labelPieceOf))
   return 'fault' in result ? result.fault : undefined
 }
 
