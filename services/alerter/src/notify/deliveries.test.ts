@@ -3,9 +3,10 @@ import { test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
 import { createLogger } from '@fleetloom/shared/process/logger'
 import { transitionOf } from '../testing.ts'
-import { Deliveries, type Given, MOST_PARKED, MOST_PARKED_IN_NAMESPACE } from './deliveries.ts'
+import { Deliveries, type Given } from './deliveries.ts'
 import { type Delivery, deliveriesOf } from './delivery.ts'
 import type { Outcome } from './outcome.ts'
+import { MOST_PARKED, MOST_PARKED_BYTES, MOST_PARKED_IN_NAMESPACE } from './parking.ts'
 import { Receivers } from './receivers.ts'
 
 const RETRY = { attempts: 3, backoffMs: 1, longestBackoffMs: 2, longestMs: 60_000 }
@@ -160,6 +161,16 @@ test('a namespace with many receivers is bounded too, and another one is not hel
   const other = deliveryOf(10_000)
   await deliveries.add({ ...other, transition: { ...other.transition, namespace: 'other' } })
   assert.equal(records.size, MOST_PARKED_IN_NAMESPACE + 1)
+})
+
+test('long notifications that wait are bounded in bytes', async () => {
+  const { deliveries, records, aside } = fixture(endless)
+  const long = Array.from({ length: 10 }, (_, i) => ({
+    ...deliveryOf(i, { device: `d${i}` }),
+    bytes: MOST_PARKED_BYTES / 8,
+  }))
+  await Promise.all(long.map((one) => deliveries.add(one)))
+  assert.deepEqual([records.size, aside.length], [8, 2])
 })
 
 test('after a restart what was recorded goes on, and a repeat of it is known', async () => {

@@ -17,11 +17,8 @@ import { backoffMs } from '@fleetloom/shared/backoff'
 import { type Logger, messageOf } from '@fleetloom/shared/process/logger'
 import { type Delivery, laneOf } from './delivery.ts'
 import type { Outcome } from './outcome.ts'
+import { Parking } from './parking.ts'
 import { type ReceiverState, type Receivers, receiverKey } from './receivers.ts'
-
-/** Deliveries that may wait for one receiver, and for all of a namespace, per partition. */
-export const MOST_PARKED = 500
-export const MOST_PARKED_IN_NAMESPACE = 2_000
 
 /** How long a first attempt may take before the delivery is parked. */
 const IMPATIENT_MS = 1_000
@@ -61,8 +58,7 @@ export class Deliveries implements AsyncDisposable {
   readonly #lanes = new Map<string, { readonly queue: Delivery[]; done: Promise<void> }>()
   /** By sequence and index, so that one that comes again is known. */
   readonly #known = new Set<string>()
-  /** How many are parked within each bound. */
-  readonly #parked = new Map<string, number>()
+  readonly #parking = new Parking()
 
   constructor(options: DeliveriesOptions) {
     this.#options = options
@@ -71,7 +67,7 @@ export class Deliveries implements AsyncDisposable {
   /** What an earlier owner left. */
   resume(parked: readonly Delivery[]): void {
     for (const delivery of parked) {
-      this.#count(delivery, 1)
+      this.#parking.add(delivery)
       this.#enqueue(delivery)
     }
   }
@@ -167,11 +163,6 @@ export class Deliveries implements AsyncDisposable {
     await delivery.parking
   }
 
-  /** Of what too many wait already; undefined when there is room for one more. */
-  #full(delivery: Delivery): Bound | undefined {
-    return boundsOf(delivery).find(({ key, most }) => (this.#parked.get(key) ?? 0) >= most)
-  }
-
   #parkMeanwhile(delivery: Delivery): void {
     if (!delivery.isParked) delivery.parking = this.#park(delivery).catch(() => undefined)
   }
@@ -179,13 +170,13 @@ export class Deliveries implements AsyncDisposable {
   /** Writes or renews the record; sets the delivery aside when too many wait already. @throws when stopped */
   async #park(delivery: Delivery): Promise<void> {
     clearTimeout(delivery.impatience)
-    const full = delivery.isParked ? undefined : this.#full(delivery)
-    if (full === undefined) return this.#record(delivery)
-    await this.#end(delivery, { kind: 'dead', reason: `${full.most} notifications wait for ${full.what} already` })
+    const reason = delivery.isParked ? undefined : this.#parking.full(delivery)
+    if (reason === undefined) return this.#record(delivery)
+    await this.#end(delivery, { kind: 'dead', reason })
   }
 
   async #record(delivery: Delivery): Promise<void> {
-    if (!delivery.isParked) this.#count(delivery, 1)
+    if (!delivery.isParked) this.#parking.add(delivery)
     delivery.isParked = true
     await this.#persist(() => this.#options.park(delivery))
     delivery.settle()
@@ -200,18 +191,10 @@ export class Deliveries implements AsyncDisposable {
   async #finish(delivery: Delivery): Promise<void> {
     if (delivery.isParked) {
       await this.#persist(() => this.#options.unpark(delivery))
-      this.#count(delivery, -1)
+      this.#parking.remove(delivery)
     }
     delivery.over.abort()
     delivery.settle()
-  }
-
-  #count(delivery: Delivery, change: number): void {
-    for (const { key } of boundsOf(delivery)) {
-      const count = (this.#parked.get(key) ?? 0) + change
-      if (count > 0) this.#parked.set(key, count)
-      else this.#parked.delete(key)
-    }
   }
 
   /** Repeats `work` until it succeeds: NATS comes back. @throws when stopped */
@@ -237,13 +220,3 @@ const nameOf = ({ seq, index }: Delivery): string => `${seq}.${index}`
 const receiverOf = ({ transition, receiver }: Delivery): string => receiverKey(transition.namespace, receiver.url)
 
 const isOver = ({ over }: Delivery): boolean => over.signal.aborted
-
-type Bound = { readonly key: string; readonly most: number; readonly what: string }
-
-const boundsOf = (delivery: Delivery): readonly Bound[] => {
-  const { namespace } = delivery.transition
-  return [
-    { key: receiverOf(delivery), most: MOST_PARKED, what: 'the receiver' },
-    { key: `namespace ${namespace}`, most: MOST_PARKED_IN_NAMESPACE, what: `receivers of namespace ${namespace}` },
-  ]
-}
