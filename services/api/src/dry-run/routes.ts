@@ -102,7 +102,7 @@ export const dryRunRoutes = (parts: DryRunParts): Hono<ApiEnv> => {
     requireMediaType(c, 'application/json')
     const body = await readJson(c, dryRunBody)
     scopeOf(c, VERB, body.namespace)
-    using _ = turns.take(keyId(c))
+    using _ = turns.take({ key: keyId(c), namespace: body.namespace })
     return c.json(await runWhileAwaited(parts, body, c.req.raw.signal))
   })
 }
