@@ -32,9 +32,9 @@ const given = (matchers: Matcher[], startsAt = NOW) => ({
 test('matchers with a pattern are bounded for all silences of a namespace that have not ended', async () => {
   const store = storeOver()
   for (let taken = 0; taken + 16 <= MAX_PATTERN_MATCHERS; taken += 16)
-    await store.create('coldchain', given(Array(16).fill(pattern), NOW + HOUR))
+    await store.create('coldchain', given(Array(16).fill(pattern), NOW + HOUR), 'k1')
   const left = MAX_PATTERN_MATCHERS % 16
-  await assert.rejects(store.create('coldchain', given(Array(left + 1).fill(pattern))), (error) => {
+  await assert.rejects(store.create('coldchain', given(Array(left + 1).fill(pattern)), 'k1'), (error) => {
     assert.ok(error instanceof Problem)
     assert.deepEqual(
       [error.status, error.extra.errors],
@@ -51,17 +51,18 @@ test('matchers with a pattern are bounded for all silences of a namespace that h
     )
     return true
   })
-  const { id } = await store.create('coldchain', given(Array(left).fill(pattern)))
-  await store.create('coldchain', given([{ ...pattern, operator: '=' }]))
+  const { id } = await store.create('coldchain', given(Array(left).fill(pattern)), 'k1')
+  await store.create('coldchain', given([{ ...pattern, operator: '=' }]), 'k1')
   assert.equal(await store.end('coldchain', id), true)
-  await store.create('coldchain', given(Array(left).fill(pattern)))
+  await store.create('coldchain', given(Array(left).fill(pattern)), 'k1')
 })
 
 test('a record that is not JSON holds no silence, and the next one mends it', async () => {
   const store = storeOver('{"silences": [')
   assert.deepEqual(await store.list('coldchain'), [])
-  const made = await store.create('coldchain', given([pattern]))
+  const made = await store.create('coldchain', given([pattern]), 'k1')
   assert.deepEqual(await store.list('coldchain'), [made])
+  assert.deepEqual([made.author, made.keyId], ['ann', 'k1'])
   assert.deepEqual(
     (await store.ready('coldchain')).map(({ silence }) => silence),
     [made],

@@ -69,13 +69,13 @@ export class SilenceStore {
     return ready.silences
   }
 
-  /** @throws Problem when the namespace has too many */
-  create(namespace: string, given: NewSilence): Promise<Silence> {
+  /** `keyId`: of the key that asks for it. @throws Problem when the namespace has too many */
+  create(namespace: string, given: NewSilence, keyId: string): Promise<Silence> {
     return this.#change(namespace, (silences, nowMs) => {
       checkRoom(namespace, unended(silences, nowMs), given)
       const { startsAt = nowMs, endsAt, ...rest } = given
       const result: Silence = {
-        ...{ id: randomUUID(), ...rest },
+        ...{ id: randomUUID(), ...rest, keyId },
         ...{ startsAt: iso(startsAt), endsAt: iso(endsAt), createdAt: iso(nowMs) },
       }
       return { silences: pruned([...silences, result], nowMs), result }

@@ -38,7 +38,9 @@ export const silence = z.object({
   /** RFC 3339, as are the others. */
   startsAt: z.string(),
   endsAt: z.string(),
+  /** What the maker said; the key is what made it. */
   author: z.string(),
+  keyId: z.string().optional(),
   comment: z.string(),
   createdAt: z.string(),
 })
