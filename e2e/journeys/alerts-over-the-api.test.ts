@@ -20,6 +20,8 @@ const env = { QUESTDB_URL: questdb.url, QUESTDB_USER: questdb.user, QUESTDB_PASS
 const api = stack.use(await startApi({ nats, mosquitto, adminKeyFile, env }))
 const admin = readFileSync(adminKeyFile, 'utf8').trim()
 
+const keyIdOf = (key: string): string | undefined => key.split('_')[1]
+
 type Item = Record<string, unknown>
 type Page = { readonly items: Item[]; readonly continue?: string }
 
@@ -130,7 +132,7 @@ test('an acknowledgement holds for the alert as it fires, and no later one', asy
   await untilListed('rule=seen', 1)
   assert.equal((await send('POST', path, { body })).status, 200)
   const acknowledged = async () => (await untilListed('rule=seen', 1))[0]?.acknowledged as Item | undefined
-  assert.deepEqual({ ...(await acknowledged()), at: '' }, { ...body, at: '' })
+  assert.deepEqual({ ...(await acknowledged()), at: '' }, { ...body, keyId: keyIdOf(admin), at: '' })
   await under.publish(ended)
   await untilListed('rule=seen', 0)
   await under.publish(again)
@@ -191,8 +193,8 @@ test('a silence holds back every receiver, says so, and ends', async () => {
   })
   const { body: listed } = await send('GET', `${silences}?active=false`)
   assert.deepEqual(
-    listed.items.map(({ id, comment }) => [id, comment]),
-    [[made.body.id, 'maintenance']],
+    listed.items.map(({ id, comment, keyId }) => [id, comment, keyId]),
+    [[made.body.id, 'maintenance', keyIdOf(admin)]],
   )
 })
 

@@ -40,3 +40,18 @@ test('an amount beyond the bound is served alone', async () => {
   lease[Symbol.dispose]()
   assert.equal(bound.taken, 0)
 })
+
+test('who leaves while waiting is not served, and those behind are', async () => {
+  const bound = new Bounded(10)
+  const first = await bound.take(8)
+  const left = new AbortController()
+  const large = bound.take(10, left.signal)
+  const small = bound.take(2, new AbortController().signal)
+  left.abort(new Error('gone'))
+  await assert.rejects(large, /gone/)
+  const lease = await small
+  first[Symbol.dispose]()
+  lease[Symbol.dispose]()
+  assert.equal(bound.taken, 0)
+  await assert.rejects(bound.take(1, left.signal), /gone/)
+})

@@ -12,10 +12,22 @@ export class Bounded {
     return this.#taken
   }
 
-  /** Resolves once `amount` fits; an amount beyond the bound itself is served alone. */
-  take(amount: number): Promise<Lease> {
-    const { promise, resolve } = Promise.withResolvers<Lease>()
-    this.#waiting.push({ amount: Math.min(amount, this.#total), grant: resolve })
+  /** Resolves once `amount` fits; an amount beyond the bound itself is served alone. @throws what `signal` is aborted with meanwhile. */
+  take(amount: number, signal?: AbortSignal): Promise<Lease> {
+    if (signal?.aborted) return Promise.reject(signal.reason)
+    const { promise, resolve, reject } = Promise.withResolvers<Lease>()
+    const leave = (): void => {
+      this.#waiting.splice(this.#waiting.indexOf(one), 1)
+      reject(signal?.reason)
+      this.#serve()
+    }
+    const grant = (lease: Lease): void => {
+      signal?.removeEventListener('abort', leave)
+      resolve(lease)
+    }
+    const one = { amount: Math.min(amount, this.#total), grant }
+    signal?.addEventListener('abort', leave, { once: true })
+    this.#waiting.push(one)
     this.#serve()
     return promise
   }

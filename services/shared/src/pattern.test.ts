@@ -29,6 +29,34 @@ test('what RE2 has not, or would cost too much, is refused with the reason', () 
   ])
 })
 
+test('a pattern that is to cover the whole text does, and other bounds hold where they are given', () => {
+  const whole = (pattern: string, text: string): boolean => {
+    const result = compilePattern(pattern, { whole: true })
+    return 'ok' in result ? result.ok(text) : assert.fail(result.fault)
+  }
+  const cases: [string, string, boolean][] = [
+    ['reefer', 'reefer-7', false],
+    ['reefer-.*', 'reefer-7', true],
+    ['reefer|truck', 'truck', true],
+    ['reefer|truck', 'trucks', false],
+    ['', '', true],
+    ['v1\\.2', 'v1x2', false],
+  ]
+  for (const [pattern, text, expected] of cases) assert.equal(whole(pattern, text), expected, pattern)
+  assert.deepEqual(compilePattern('abc', { characters: 2 }), { fault: 'is too long (3 characters, at most 2)' })
+  assert.deepEqual(compilePattern('a{8}', { steps: 5 }), { fault: 'repeats too much (10 steps, at most 5)' })
+})
+
+test('a pattern whose states explode says the same with little memory as with much', () => {
+  const text = Array.from({ length: 300 }, (_, i) => ((i * i) % 7 < 3 ? 'a' : 'b')).join('')
+  for (const pattern of ['[ab]*a[ab]{40}', '[ab]*a[ab]{40}b[ab]*', '[ab]*a[ab]{40}c']) {
+    const [small, large] = [16 * 1024, 8 * 1024 ** 2].map((memory) => compilePattern(pattern, { whole: true, memory }))
+    assert.ok(small && large && 'ok' in small && 'ok' in large)
+    for (let end = 0; end < text.length; end += 10)
+      assert.equal(small.ok(text.slice(end)), large.ok(text.slice(end)), `${pattern} at ${end}`)
+  }
+})
+
 test('a pattern that takes exponential time elsewhere is matched at once', { timeout: 5000 }, () => {
   for (const pattern of ['^(a+)+$', '^(a|a)*$', '^(.*)(.*)(.*)(.*)[^a]$', '^([ab]*a[ab]{30})$'])
     assert.equal(found(pattern, `${'a'.repeat(1000)}!`), pattern.includes('.*'))

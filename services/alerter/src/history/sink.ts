@@ -11,16 +11,20 @@ import type { Answer } from '@fleetloom/shared/questdb/answer'
 import type { Questdb } from '@fleetloom/shared/questdb/client'
 import { COLUMNS, rowOf } from './row.ts'
 
+/** Rows in one request, and their bytes: a single row is sent however long it is. */
 const MOST_ROWS = 1_000
+export const MOST_BYTES = 512 * 1024
 
 /** A row that waits; `done` is called when it is in the database, or was set aside. */
 export type Pending = { readonly transition: Transition; readonly done: () => void }
+
+type Encoded = Pending & { readonly row: Buffer }
 
 export type SinkOptions = {
   readonly questdb: Pick<Questdb, 'write' | 'renew'>
   readonly table: string
   /** Resolves once the refused row is in the dead-letter stream. */
-  readonly setAside: (transition: Transition, row: string, reason: string) => Promise<void>
+  readonly setAside: (transition: Transition, row: Uint8Array, reason: string) => Promise<void>
   readonly onWritten: (rows: number) => void
   readonly log: Logger
 }
@@ -28,7 +32,7 @@ export type SinkOptions = {
 export class RowSink implements AsyncDisposable {
   readonly #options: SinkOptions
   readonly #stop = new AbortController()
-  #waiting: Pending[] = []
+  readonly #waiting: Pending[] = []
   #writing: Promise<void> | undefined
 
   constructor(options: SinkOptions) {
@@ -50,20 +54,33 @@ export class RowSink implements AsyncDisposable {
 
   async #writeAll(): Promise<void> {
     for (let failures = 0; this.#waiting.length > 0 && !this.#stop.signal.aborted; ) {
-      const batch = this.#waiting.splice(0, MOST_ROWS)
-      const left = await this.#write(batch, failures)
-      failures = left.length === 0 ? 0 : failures + 1
-      if (left.length > 0) this.#waiting = [...left, ...this.#waiting]
+      const batch = this.#next()
+      const settled = await this.#write(batch, failures)
+      this.#waiting.splice(0, settled)
+      failures = settled === batch.length ? 0 : failures + 1
       if (failures > 0)
         await sleep(backoffMs(failures), undefined, { signal: this.#stop.signal }).catch(() => undefined)
     }
   }
 
-  /** Writes what it can of a batch and returns the rest. Never rejects. */
-  async #write(batch: readonly Pending[], failures: number): Promise<readonly Pending[]> {
-    const wait = (reason: string): readonly Pending[] => {
+  /** The first rows that wait, as many as go into one request. */
+  #next(): Encoded[] {
+    const batch: Encoded[] = []
+    let bytes = 0
+    for (const one of this.#waiting.slice(0, MOST_ROWS)) {
+      const row = Buffer.from(rowOf(this.#options.table, one.transition))
+      bytes += row.length
+      if (batch.length > 0 && bytes > MOST_BYTES) break
+      batch.push({ ...one, row })
+    }
+    return batch
+  }
+
+  /** Writes what it can of a batch and returns how many of its rows are settled, the first ones. Never rejects. */
+  async #write(batch: readonly Encoded[], failures: number): Promise<number> {
+    const wait = (reason: string): number => {
       this.#options.log[failures === 0 ? 'warn' : 'debug']({ rows: batch.length }, `history waits: ${reason}`)
-      return batch
+      return 0
     }
     try {
       const answer = await this.#post(batch)
@@ -76,31 +93,31 @@ export class RowSink implements AsyncDisposable {
   }
 
   /** One by one: a refusal is then about the row that it names. Rare enough to be slow. */
-  async #isolate(batch: readonly Pending[]): Promise<readonly Pending[]> {
+  async #isolate(batch: readonly Encoded[]): Promise<number> {
     for (const [index, one] of batch.entries()) {
       const answer = await this.#post([one])
-      if (answer.kind === 'unavailable') return batch.slice(index)
+      if (answer.kind === 'unavailable') return index
       if (answer.kind !== 'accepted') {
-        const { transition } = one
-        await this.#options.setAside(transition, rowOf(this.#options.table, transition), answer.fault.detail)
+        const { transition, row } = one
+        await this.#options.setAside(transition, row, answer.fault.detail)
         this.#options.log.warn({ id: transition.id }, `set aside: ${answer.fault.detail}`)
       }
       this.#settle([one])
     }
-    return []
+    return batch.length
   }
 
   /** Over a connection of its own: one that wrote to a table which was made anew meanwhile loses a request without a word. */
-  #post(batch: readonly Pending[]): Promise<Answer> {
+  #post(batch: readonly Encoded[]): Promise<Answer> {
     const { questdb, table } = this.#options
     questdb.renew()
-    const bodies = batch.map(({ transition }) => Buffer.from(rowOf(table, transition)))
+    const bodies = batch.map(({ row }) => row)
     return questdb.write(bodies, { table, columns: COLUMNS })
   }
 
-  #settle(batch: readonly Pending[]): [] {
+  #settle(batch: readonly Pending[]): number {
     for (const { done } of batch) done()
     this.#options.onWritten(batch.length)
-    return []
+    return batch.length
   }
 }

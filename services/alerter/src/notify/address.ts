@@ -3,8 +3,8 @@
  * reach: the cloud's metadata, the database beside us. Addresses that are not of the public internet are refused unless the platform
  * team allows their network. The name is resolved once and the connection goes to the address that was checked.
  */
-import { lookup } from 'node:dns/promises'
 import { BlockList, isIP } from 'node:net'
+import type { Address } from './resolve.ts'
 
 export class RefusedAddress extends Error {
   override name = 'RefusedAddress'
@@ -73,9 +73,7 @@ export const parseNetworks = (text: string): BlockList => {
   return list
 }
 
-export type Resolve = (host: string) => Promise<readonly { readonly address: string; readonly family: number }[]>
-
-const resolveAll: Resolve = (host) => lookup(host, { all: true })
+export type Resolve = (host: string) => Promise<readonly Address[]>
 
 /** Brackets are those of an IPv6 address in a URL. */
 const bare = (host: string): string => host.replace(/^\[(.*)\]$/, '$1')
@@ -87,7 +85,7 @@ const bare = (host: string): string => host.replace(/^\[(.*)\]$/, '$1')
 export const checkedAddress = async (
   host: string,
   allowed: BlockList,
-  resolve: Resolve = resolveAll,
+  resolve: Resolve,
 ): Promise<{ readonly address: string; readonly family: 4 | 6 }> => {
   const name = bare(host)
   const found = isIP(name) === 0 ? await resolve(name) : [{ address: name, family: isIP(name) }]

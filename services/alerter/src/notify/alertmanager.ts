@@ -2,6 +2,10 @@
  * Tells one Alertmanager what fires. It is state, not a message: per alert only the newest is sent, whatever came before, and a
  * failed request is repeated with what holds then. What is lost by a crash, or by an Alertmanager that is away, comes again with
  * the next round (`rounds.ts`).
+ *
+ * No alert holds up others for long. Requests that fail get smaller, by half, and what was in them goes behind what waits; requests that
+ * are taken get larger again. Where the answer says that the alerts are at fault, and not the way to the Alertmanager, the smaller
+ * request follows at once, and an alert that is refused alone is set aside.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { recordKey } from '@fleetloom/shared/alerts/records'
@@ -24,8 +28,15 @@ export type AlertmanagerOptions = AlertSettings & {
 
 type Answer = { readonly status: number; readonly fault: string }
 
-/** Alerts in one request. */
+type Posted = { readonly one: Transition; readonly text: string }
+
+/** Alerts in one request, and their bytes: a single one is sent however long it is. */
 const MOST_SENT = 64
+export const MOST_BYTES = 512 * 1024
+/** Answers that tell of credentials, address or load: somebody may mend that, so no alert is given up for it. */
+const NOT_OF_ALERTS: ReadonlySet<number> = new Set([401, 403, 404, 405, 407, 408, 429])
+/** Nobody answered, or only a proxy: the Alertmanager may be another one when it comes back. */
+const AWAY: ReadonlySet<number> = new Set([0, 502, 503, 504])
 /** Waiting ones: those beyond are left to the next round, which tells everything that fires. */
 const MOST_WAITING = 100_000
 /** Transitions that were refused, so that rounds do not bring them again. */
@@ -38,6 +49,8 @@ export class Alertmanager implements AsyncDisposable {
   readonly #waiting = new Map<string, Transition>()
   readonly #refused = new Set<string>()
   #sending: Promise<void> | undefined
+  #size = MOST_SENT
+  #wasAway = false
 
   constructor(options: AlertmanagerOptions) {
     this.#options = { ...options, log: options.log.child({ alertmanager: options.url }) }
@@ -62,53 +75,68 @@ export class Alertmanager implements AsyncDisposable {
 
   async #sendAll(): Promise<void> {
     await Promise.resolve()
-    for (let failures = 0; this.#waiting.size > 0 && !this.#stop.signal.aborted; ) {
-      const batch = Array.from(this.#waiting.values()).slice(0, MOST_SENT)
-      const fault = await this.#send(batch, failures)
-      if (fault === undefined) this.#taken(batch, failures)
-      failures = fault === undefined ? 0 : failures + 1
-      if (fault !== undefined) await this.#pause(failures, fault)
-    }
+    for (let failures = 0; this.#waiting.size > 0 && !this.#stop.signal.aborted; )
+      failures = await this.#send(this.#next(), failures)
   }
 
-  #taken(batch: readonly Transition[], failures: number): void {
-    for (const one of batch) {
-      const key = recordKey('firing', one)
-      if (this.#waiting.get(key) === one) this.#waiting.delete(key)
+  /** The first that wait, as many as go into one request. */
+  #next(): Posted[] {
+    const batch: Posted[] = []
+    let bytes = 0
+    for (const one of this.#waiting.values()) {
+      if (batch.length === this.#size) break
+      const text = JSON.stringify(postable(one, this.#options, Date.now()))
+      bytes += Buffer.byteLength(text) + 1
+      if (batch.length > 0 && bytes > MOST_BYTES) break
+      batch.push({ one, text })
     }
-    if (failures > 0) this.#options.onBack()
+    return batch
   }
 
-  /** Why they were not taken; undefined when they were, or never will be. */
-  async #send(batch: readonly Transition[], failures: number): Promise<string | undefined> {
+  /** One request; returns how many failed in a row. */
+  async #send(batch: readonly Posted[], failures: number): Promise<number> {
     const { status, fault } = await this.#attempt(batch, failures)
-    if (status === 200) return undefined
-    if (status !== 400) return fault
+    if (status === 200) return this.#taken(batch)
+    this.#size = Math.max(1, Math.floor(batch.length / 2))
+    this.#wasAway ||= AWAY.has(status)
+    const isRefusal = status >= 400 && status < 500 && !NOT_OF_ALERTS.has(status)
+    if (isRefusal && batch.length > 1) return failures
     const [only] = batch
-    return only && batch.length === 1 ? this.#giveUp(only, fault) : this.#isolate(batch)
+    const reason = isRefusal && only ? await this.#giveUp(only.one, fault) : fault
+    if (reason === undefined) return failures
+    for (const { one } of batch) if (this.#drop(one)) this.#waiting.set(recordKey('firing', one), one)
+    await this.#pause(failures + 1, reason)
+    return failures + 1
   }
 
-  /** One by one: it has taken those that are right, and does not say which of them are not. */
-  async #isolate(batch: readonly Transition[]): Promise<string | undefined> {
-    for (const one of batch) {
-      const fault = await this.#send([one], 0)
-      if (fault !== undefined) return fault
-    }
-    return undefined
+  #taken(batch: readonly Posted[]): number {
+    for (const { one } of batch) this.#drop(one)
+    this.#size = Math.min(MOST_SENT, this.#size * 2)
+    if (this.#wasAway) this.#options.onBack()
+    this.#wasAway = false
+    return 0
   }
 
+  /** Whether it still waited, and nothing newer of its alert did. */
+  #drop(one: Transition): boolean {
+    const key = recordKey('firing', one)
+    return this.#waiting.get(key) === one && this.#waiting.delete(key)
+  }
+
+  /** Why it could not be set aside; undefined when it was. */
   async #giveUp(one: Transition, reason: string): Promise<string | undefined> {
     try {
       await this.#options.setAside(one, reason)
     } catch (error) {
       return messageOf(error)
     }
+    this.#drop(one)
     this.#refused.add(one.id)
     if (this.#refused.size > MOST_REFUSED) this.#refused.delete(this.#refused.values().next().value as string)
     return undefined
   }
 
-  async #attempt(batch: readonly Transition[], failures: number): Promise<Answer> {
+  async #attempt(batch: readonly Posted[], failures: number): Promise<Answer> {
     const { metrics } = this.#options
     const startMs = performance.now()
     if (failures > 0) metrics.notified('alertmanager', 'retried', batch.length)
@@ -118,8 +146,8 @@ export class Alertmanager implements AsyncDisposable {
     return answer
   }
 
-  async #post(batch: readonly Transition[]): Promise<Answer> {
-    const body = JSON.stringify(batch.map((one) => postable(one, this.#options, Date.now())))
+  async #post(batch: readonly Posted[]): Promise<Answer> {
+    const body = `[${batch.map(({ text }) => text).join(',')}]`
     const headers = { 'content-type': 'application/json', 'user-agent': 'fleetloom-alerter' }
     const signal = AbortSignal.any([AbortSignal.timeout(this.#options.timeoutMs), this.#stop.signal])
     try {

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { setImmediate } from 'node:timers/promises'
 import { createLogger } from '@fleetloom/shared/process/logger'
 import { transitionOf } from '../testing.ts'
-import { Deliveries, type Given, MOST_PARKED } from './deliveries.ts'
+import { Deliveries, type Given } from './deliveries.ts'
 import { type Delivery, deliveriesOf } from './delivery.ts'
 import type { Outcome } from './outcome.ts'
+import { MOST_PARKED, MOST_PARKED_BYTES, MOST_PARKED_IN_NAMESPACE } from './parking.ts'
 import { Receivers } from './receivers.ts'
 
 const RETRY = { attempts: 3, backoffMs: 1, longestBackoffMs: 2, longestMs: 60_000 }
@@ -39,7 +41,7 @@ const fixture = (answer: (delivery: Delivery) => Outcome | Promise<Outcome>, sil
 }
 
 const until = async (condition: () => boolean): Promise<void> => {
-  while (!condition()) await new Promise((resolve) => setImmediate(resolve))
+  while (!condition()) await setImmediate()
 }
 
 test('what is taken at once leaves no record', async () => {
@@ -111,6 +113,64 @@ test('beyond the bound nothing more waits for a receiver', async () => {
   assert.deepEqual(aside, [
     [MOST_PARKED + 1, { kind: 'dead', reason: `${MOST_PARKED} notifications wait for the receiver already` }],
   ])
+})
+
+/** A receiver that answers only when its attempt ends. */
+const endless = ({ over }: Delivery): Promise<Outcome> =>
+  new Promise((resolve) => over.signal.addEventListener('abort', () => resolve(SENT)))
+
+test('a slow receiver with no room to wait keeps no delivery in hand: each is set aside, and its attempt ends', async () => {
+  const { deliveries, log, records, aside } = fixture(endless)
+  const all = Array.from({ length: MOST_PARKED + 20 }, (_, i) => deliveryOf(i, { device: `d${i}` }))
+  await Promise.all(all.map((one) => deliveries.add(one)))
+  assert.equal(records.size, MOST_PARKED)
+  assert.equal(aside.length, 20)
+  assert.deepEqual(log, [])
+})
+
+test('what was set aside while its attempt was under way frees the place at the receiver, and its alert goes on', async () => {
+  const { deliveries, log, records, aside } = fixture((one) => (one.seq === 0 ? endless(one) : SENT))
+  const waiting = (seq: number) => ({
+    ...deliveryOf(seq, { device: `d${seq}` }),
+    isParked: true,
+    nextMs: Date.now() + 60_000,
+  })
+  const first = deliveryOf(0)
+  const added = deliveries.add(first)
+  deliveries.resume(Array.from({ length: MOST_PARKED }, (_, i) => waiting(i + 1)))
+  await added
+  assert.deepEqual([first.over.signal.aborted, aside.length], [true, 1])
+  await setImmediate()
+  await deliveries.add(deliveryOf(9_999))
+  assert.deepEqual([log, records.size, aside.length], [['0 sent', '9999 sent'], 0, 1])
+  await deliveries[Symbol.asyncDispose]()
+})
+
+test('a namespace with many receivers is bounded too, and another one is not held to it', async () => {
+  const { deliveries, records, aside } = fixture(endless)
+  const all = Array.from({ length: MOST_PARKED_IN_NAMESPACE + 3 }, (_, i) =>
+    deliveryOf(i, { device: `d${i}`, url: `https://${i}.example` }),
+  )
+  await Promise.all(all.map((one) => deliveries.add(one)))
+  assert.equal(records.size, MOST_PARKED_IN_NAMESPACE)
+  const reason = `${MOST_PARKED_IN_NAMESPACE} notifications wait for receivers of namespace coldchain already`
+  assert.deepEqual(
+    aside.map(([, given]) => given),
+    Array(3).fill({ kind: 'dead', reason }),
+  )
+  const other = deliveryOf(10_000)
+  await deliveries.add({ ...other, transition: { ...other.transition, namespace: 'other' } })
+  assert.equal(records.size, MOST_PARKED_IN_NAMESPACE + 1)
+})
+
+test('long notifications that wait are bounded in bytes', async () => {
+  const { deliveries, records, aside } = fixture(endless)
+  const long = Array.from({ length: 10 }, (_, i) => ({
+    ...deliveryOf(i, { device: `d${i}` }),
+    bytes: MOST_PARKED_BYTES / 8,
+  }))
+  await Promise.all(long.map((one) => deliveries.add(one)))
+  assert.deepEqual([records.size, aside.length], [8, 2])
 })
 
 test('after a restart what was recorded goes on, and a repeat of it is known', async () => {

@@ -9,17 +9,16 @@
  *    breaker lets somebody in, until it was taken, was refused for good, or had its last attempt. Then it becomes a dead letter.
  * 4. The next owner of the partition takes up what is parked.
  *
- * Records are bounded per receiver; beyond the bound a delivery is a dead letter at once.
+ * Records are bounded per receiver and per namespace. Where one would be needed and there is no room, the delivery is a dead letter at
+ * once, and an attempt under way ends: so whatever a receiver does, it keeps no delivery of the stream in hand for long.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { backoffMs } from '@fleetloom/shared/backoff'
 import { type Logger, messageOf } from '@fleetloom/shared/process/logger'
 import { type Delivery, laneOf } from './delivery.ts'
 import type { Outcome } from './outcome.ts'
+import { Parking } from './parking.ts'
 import { type ReceiverState, type Receivers, receiverKey } from './receivers.ts'
-
-/** Deliveries that may wait for one receiver, per partition. */
-export const MOST_PARKED = 500
 
 /** How long a first attempt may take before the delivery is parked. */
 const IMPATIENT_MS = 1_000
@@ -39,7 +38,7 @@ export type DeliveriesOptions = {
   readonly retry: RetrySettings
   /** Id of the silence that holds the delivery back now. */
   readonly silencedBy: (delivery: Delivery) => Promise<string | undefined>
-  /** One attempt. Never rejects. */
+  /** One attempt, which ends with the delivery. Never rejects. */
   readonly attempt: (delivery: Delivery) => Promise<Outcome>
   /** Writes the record of a waiting delivery. */
   readonly park: (delivery: Delivery) => Promise<void>
@@ -59,7 +58,7 @@ export class Deliveries implements AsyncDisposable {
   readonly #lanes = new Map<string, { readonly queue: Delivery[]; done: Promise<void> }>()
   /** By sequence and index, so that one that comes again is known. */
   readonly #known = new Set<string>()
-  readonly #parked = new Map<string, number>()
+  readonly #parking = new Parking()
 
   constructor(options: DeliveriesOptions) {
     this.#options = options
@@ -68,7 +67,7 @@ export class Deliveries implements AsyncDisposable {
   /** What an earlier owner left. */
   resume(parked: readonly Delivery[]): void {
     for (const delivery of parked) {
-      this.#count(delivery, 1)
+      this.#parking.add(delivery)
       this.#enqueue(delivery)
     }
   }
@@ -100,7 +99,7 @@ export class Deliveries implements AsyncDisposable {
       return
     }
     lane.queue.push(delivery)
-    delivery.parking = delivery.isParked ? undefined : this.#park(delivery).catch(() => undefined)
+    this.#parkMeanwhile(delivery)
   }
 
   /** Never rejects. */
@@ -108,8 +107,7 @@ export class Deliveries implements AsyncDisposable {
     await Promise.resolve()
     try {
       for (let head = queue[0]; head; head = queue[0]) {
-        await head.parking
-        while (!head.isOver) await this.#step(head)
+        for (await head.parking; !isOver(head); await head.parking) await this.#step(head)
         clearTimeout(head.impatience)
         queue.shift()
         this.#known.delete(nameOf(head))
@@ -128,18 +126,22 @@ export class Deliveries implements AsyncDisposable {
     if (!head.isParked && !receiver.breaker.isClosed) return this.#park(head)
     if (head.isParked) await this.#wait(Math.max(head.nextMs - Date.now(), receiver.breaker.waitMs))
     const silence = await this.#persist(() => this.#options.silencedBy(head))
-    if (silence !== undefined) {
-      await this.#calm(head)
-      return this.#end(head, { kind: 'silenced', reason: silence })
-    }
-    using _ = await receiver.slots.take(1)
+    if (silence !== undefined) return this.#hold(head, silence)
+    using slot = await receiver.slots.take(1, head.over.signal).catch(() => undefined)
     this.#stop.signal.throwIfAborted()
+    if (slot === undefined) return
     if (head.isParked ? receiver.breaker.enter() : receiver.breaker.isClosed) await this.#try(head, receiver)
+  }
+
+  async #hold(head: Delivery, silence: string): Promise<void> {
+    await this.#calm(head)
+    if (!isOver(head)) await this.#end(head, { kind: 'silenced', reason: silence })
   }
 
   async #try(head: Delivery, { breaker }: ReceiverState): Promise<void> {
     const outcome = await this.#options.attempt(head)
     await this.#calm(head)
+    if (isOver(head)) return
     head.attempts++
     breaker.note(outcome.kind !== 'retry')
     if (outcome.kind === 'sent') return this.#finish(head)
@@ -161,30 +163,27 @@ export class Deliveries implements AsyncDisposable {
     await delivery.parking
   }
 
-  #hasRoom(delivery: Delivery): boolean {
-    return (this.#parked.get(receiverOf(delivery)) ?? 0) < MOST_PARKED
-  }
-
   #parkMeanwhile(delivery: Delivery): void {
-    if (delivery.isParked || !this.#hasRoom(delivery)) return
-    delivery.parking = this.#record(delivery).catch(() => undefined)
+    if (!delivery.isParked) delivery.parking = this.#park(delivery).catch(() => undefined)
   }
 
   /** Writes or renews the record; sets the delivery aside when too many wait already. @throws when stopped */
   async #park(delivery: Delivery): Promise<void> {
     clearTimeout(delivery.impatience)
-    if (delivery.isParked || this.#hasRoom(delivery)) return this.#record(delivery)
-    await this.#end(delivery, { kind: 'dead', reason: `${MOST_PARKED} notifications wait for the receiver already` })
+    const reason = delivery.isParked ? undefined : this.#parking.full(delivery)
+    if (reason === undefined) return this.#record(delivery)
+    await this.#end(delivery, { kind: 'dead', reason })
   }
 
   async #record(delivery: Delivery): Promise<void> {
-    if (!delivery.isParked) this.#count(delivery, 1)
+    if (!delivery.isParked) this.#parking.add(delivery)
     delivery.isParked = true
     await this.#persist(() => this.#options.park(delivery))
     delivery.settle()
   }
 
   async #end(delivery: Delivery, given: Given): Promise<void> {
+    clearTimeout(delivery.impatience)
     await this.#persist(() => this.#options.setAside(delivery, given))
     await this.#finish(delivery)
   }
@@ -192,17 +191,10 @@ export class Deliveries implements AsyncDisposable {
   async #finish(delivery: Delivery): Promise<void> {
     if (delivery.isParked) {
       await this.#persist(() => this.#options.unpark(delivery))
-      this.#count(delivery, -1)
+      this.#parking.remove(delivery)
     }
-    delivery.isOver = true
+    delivery.over.abort()
     delivery.settle()
-  }
-
-  #count(delivery: Delivery, change: number): void {
-    const key = receiverOf(delivery)
-    const count = (this.#parked.get(key) ?? 0) + change
-    if (count > 0) this.#parked.set(key, count)
-    else this.#parked.delete(key)
   }
 
   /** Repeats `work` until it succeeds: NATS comes back. @throws when stopped */
@@ -226,3 +218,5 @@ export class Deliveries implements AsyncDisposable {
 const nameOf = ({ seq, index }: Delivery): string => `${seq}.${index}`
 
 const receiverOf = ({ transition, receiver }: Delivery): string => receiverKey(transition.namespace, receiver.url)
+
+const isOver = ({ over }: Delivery): boolean => over.signal.aborted

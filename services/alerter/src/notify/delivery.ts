@@ -14,12 +14,14 @@ export type Delivery = {
   readonly transition: Transition
   readonly receiver: WebhookReceiver
   readonly firstMs: number
+  /** Length of the transition, which is most of its record. */
+  readonly bytes: number
   attempts: number
   nextMs: number
   /** Whether a record of it is in the bucket: then it outlives this process. */
   isParked: boolean
-  /** Nothing remains to be done for it. */
-  isOver: boolean
+  /** Aborted once nothing remains to be done for it: it was taken or set aside. */
+  readonly over: AbortController
   /** Its parking, when that began while it waited for others or for an answer. */
   parking: Promise<void> | undefined
   /** Parks it when its first attempt takes too long. */
@@ -50,20 +52,22 @@ export const parkedValue = ({ transition, attempts, nextMs, firstMs }: Delivery)
   JSON.stringify({ version: '1.0', transition, attempts, nextMs: Math.round(nextMs), firstMs })
 
 /** The webhooks that are to hear of a transition. */
-export const deliveriesOf = (transition: Transition, seq: number, nowMs: number): Delivery[] =>
-  transition.notify.flatMap((receiver, index) =>
-    receiver.kind === 'webhook' ? [{ ...NEW, seq, index, transition, receiver, firstMs: nowMs }] : [],
+export const deliveriesOf = (transition: Transition, seq: number, nowMs: number): Delivery[] => {
+  const bytes = Buffer.byteLength(JSON.stringify(transition))
+  return transition.notify.flatMap((receiver, index) =>
+    receiver.kind === 'webhook' ? [{ ...fresh(), seq, index, transition, receiver, bytes, firstMs: nowMs }] : [],
   )
+}
 
-const NEW = {
+const fresh = () => ({
   attempts: 0,
   nextMs: 0,
   isParked: false,
-  isOver: false,
+  over: new AbortController(),
   parking: undefined,
   impatience: undefined,
   settle: () => undefined,
-}
+})
 
 const parsed = (value: Uint8Array): z.infer<typeof parkedRecord> | undefined => {
   try {
@@ -79,6 +83,6 @@ export const parkedDelivery = ({ key, value }: Pick<StoredRecord, 'key' | 'value
   const record = parsed(value)
   const receiver = record?.transition.notify[index]
   if (!record || receiver?.kind !== 'webhook') return undefined
-  const { attempts, nextMs, firstMs } = record
-  return { ...NEW, attempts, nextMs, firstMs, seq, index, transition: record.transition, receiver, isParked: true }
+  const { version: _, ...rest } = record
+  return { ...fresh(), ...rest, seq, index, receiver, bytes: value.length, isParked: true }
 }

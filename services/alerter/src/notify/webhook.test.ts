@@ -47,10 +47,13 @@ test('an answer that does not come ends the attempt, and its connection', async 
   const closed = new Promise((resolve) => server.once('connection', (socket) => socket.once('close', resolve)))
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   const settings = { timeoutMs: 100, allowed: parseNetworks('127.0.0.0/8'), now: Date.now }
-  assert.deepEqual(await postWebhook(transitionOf(), { url, secret: undefined }, settings), {
-    kind: 'retry',
-    reason: 'no answer within 100 ms',
-  })
+  assert.deepEqual(
+    await postWebhook(transitionOf(), { url, secret: undefined, signal: new AbortController().signal }, settings),
+    {
+      kind: 'retry',
+      reason: 'no answer within 100 ms',
+    },
+  )
   await closed
   server.close()
 })

@@ -13,6 +13,7 @@ import { messageOf } from '@fleetloom/shared/process/logger'
 import { checkedAddress, RefusedAddress } from './address.ts'
 import { messageOfTransition, signatureOf } from './message.ts'
 import type { Outcome } from './outcome.ts'
+import { resolveName } from './resolve.ts'
 
 export type WebhookSettings = {
   readonly timeoutMs: number
@@ -93,17 +94,24 @@ const headersOf = (one: Transition, body: string, secret: Uint8Array | undefined
   }
 }
 
+type WebhookTarget = {
+  readonly url: string
+  readonly secret: Uint8Array | undefined
+  /** Ends the attempt. */
+  readonly signal: AbortSignal
+}
+
 /** Never rejects. */
 export const postWebhook = async (
   one: Transition,
-  { url, secret }: { readonly url: string; readonly secret: Uint8Array | undefined },
+  { url, secret, signal: ended }: WebhookTarget,
   { timeoutMs, allowed, now }: WebhookSettings,
 ): Promise<Outcome> => {
   if (!URL.canParse(url)) return { kind: 'refused', reason: 'the address is no URL' }
   try {
     const target = new URL(url)
-    const signal = AbortSignal.timeout(timeoutMs)
-    const address = await Promise.race([checkedAddress(target.hostname, allowed), aborted(signal)])
+    const signal = AbortSignal.any([ended, AbortSignal.timeout(timeoutMs)])
+    const address = await checkedAddress(target.hostname, allowed, (name) => resolveName(name, signal))
     const body = messageOfTransition(one)
     const lookup: http.RequestOptions['lookup'] = (_, { all }, found) =>
       all ? found(null, [address]) : found(null, address.address, address.family)
@@ -115,9 +123,6 @@ export const postWebhook = async (
     return { kind: 'retry', reason: isTimeout(error) ? `no answer within ${timeoutMs} ms` : messageOf(error) }
   }
 }
-
-const aborted = (signal: AbortSignal): Promise<never> =>
-  new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason), { once: true }))
 
 const isTimeout = (error: unknown): boolean =>
   error instanceof Error && (error.name === 'TimeoutError' || error.name === 'AbortError')

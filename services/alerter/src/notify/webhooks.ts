@@ -9,10 +9,13 @@ import type { NotifyParts } from './parts.ts'
 import { suppress } from './suppress.ts'
 import { hostOf, postWebhook } from './webhook.ts'
 
-const send = async ({ openSecret, webhook }: NotifyParts, { transition, receiver }: Delivery): Promise<Outcome> => {
+const send = async (
+  { openSecret, webhook }: NotifyParts,
+  { transition, receiver, over }: Delivery,
+): Promise<Outcome> => {
   try {
     const secret = receiver.secret && openSecret(receiver.secret, transition)
-    return await postWebhook(transition, { url: receiver.url, secret }, webhook)
+    return await postWebhook(transition, { url: receiver.url, secret, signal: over.signal }, webhook)
   } catch (error) {
     return { kind: 'retry', reason: `the webhook's secret can't be opened: ${messageOf(error)}` }
   }

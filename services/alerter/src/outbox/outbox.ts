@@ -63,7 +63,7 @@ const notifyParts = ({ config, openSecret, ...shared }: OutboxOptions, letters: 
   ...shared,
   letters,
   openSecret,
-  silences: new Silences(shared.kv),
+  silences: new Silences(shared),
   receivers: new Receivers(),
   webhook: {
     timeoutMs: config.notifyTimeoutMs,

@@ -66,7 +66,7 @@ export class FiringAlerts {
   }
 
   /** Holds for the alert as it fires now. */
-  async acknowledge(alert: Transition, given: Pick<Acknowledgement, 'author' | 'comment' | 'at'>): Promise<Firing> {
+  async acknowledge(alert: Transition, given: Omit<Acknowledgement, 'version' | 'firingSinceMicros'>): Promise<Firing> {
     const acknowledged = { version: '1.0', ...given, firingSinceMicros: firingSince(alert) }
     await this.#kv.put(recordKey('acknowledged', alert), JSON.stringify(acknowledged))
     return { alert, acknowledged }

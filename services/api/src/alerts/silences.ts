@@ -1,6 +1,16 @@
 /** The silences of each namespace: one record, changed by compare and set. */
 import { randomUUID } from 'node:crypto'
-import { MAX_SILENCES, pruned, type Silence, silencesDocument, silencesKey } from '@fleetloom/shared/alerts/silence'
+import {
+  MAX_PATTERN_MATCHERS,
+  MAX_SILENCES,
+  patternMatchers,
+  pruned,
+  readableSilences,
+  type Silence,
+  silencesKey,
+  unended,
+} from '@fleetloom/shared/alerts/silence'
+import { type ReadySilence, readySilences } from '@fleetloom/shared/alerts/silencing'
 import { JetStreamApiCodes, JetStreamApiError } from '@nats-io/jetstream'
 import type { KV } from '@nats-io/kv'
 import { Problem } from '../http/problem.ts'
@@ -10,13 +20,35 @@ const ATTEMPTS = 10
 
 type Change<T> = (silences: readonly Silence[], nowMs: number) => { readonly silences: Silence[]; readonly result: T }
 
+/** Namespaces whose silences are kept ready. */
+const MOST_READY = 200
+
+type Ready = { readonly revision: number; readonly silences: readonly ReadySilence[] }
+
+/** @throws Problem when the namespace has no room for one more */
+const checkRoom = (namespace: string, present: readonly Silence[], { matchers }: NewSilence): void => {
+  if (present.length >= MAX_SILENCES)
+    throw new Problem('conflict', `namespace ${namespace} has ${MAX_SILENCES} silences that have not ended`, {
+      next: 'Delete one, or silence more with one by a pattern.',
+    })
+  const taken = patternMatchers(present)
+  const value = patternMatchers([{ matchers }])
+  if (value === 0 || taken + value <= MAX_PATTERN_MATCHERS) return
+  const reason = `a namespace has at most ${MAX_PATTERN_MATCHERS} matchers with =~ or !~ in silences that have not ended, and ${taken} are taken`
+  throw new Problem('conflict', `matchers: ${value} more with a pattern are too many: ${reason}`, {
+    errors: [{ field: 'matchers', value, reason }],
+    next: 'Delete a silence with patterns, or match with = and !=.',
+  })
+}
+
 const iso = (ms: number): string => new Date(ms).toISOString()
 
 export class SilenceStore {
-  readonly #kv: KV
+  readonly #kv: Pick<KV, 'get' | 'put'>
   readonly #now: () => number
+  readonly #ready = new Map<string, Ready>()
 
-  constructor(kv: KV, now: () => number = Date.now) {
+  constructor(kv: Pick<KV, 'get' | 'put'>, now: () => number = Date.now) {
     this.#kv = kv
     this.#now = now
   }
@@ -26,16 +58,24 @@ export class SilenceStore {
     return (await this.#read(namespace)).silences
   }
 
-  /** @throws Problem when the namespace has too many */
-  create(namespace: string, given: NewSilence): Promise<Silence> {
+  /** To ask which of them hold back an alert. */
+  async ready(namespace: string): Promise<readonly ReadySilence[]> {
+    const { silences, revision } = await this.#read(namespace)
+    const known = this.#ready.get(namespace)
+    this.#ready.delete(namespace)
+    const ready = known?.revision === revision ? known : { revision, silences: readySilences(silences, this.#now()) }
+    this.#ready.set(namespace, ready)
+    if (this.#ready.size > MOST_READY) this.#ready.delete(this.#ready.keys().next().value as string)
+    return ready.silences
+  }
+
+  /** `keyId`: of the key that asks for it. @throws Problem when the namespace has too many */
+  create(namespace: string, given: NewSilence, keyId: string): Promise<Silence> {
     return this.#change(namespace, (silences, nowMs) => {
-      if (silences.filter(({ endsAt }) => Date.parse(endsAt) > nowMs).length >= MAX_SILENCES)
-        throw new Problem('conflict', `namespace ${namespace} has ${MAX_SILENCES} silences that have not ended`, {
-          next: 'Delete one, or silence more with one by a pattern.',
-        })
+      checkRoom(namespace, unended(silences, nowMs), given)
       const { startsAt = nowMs, endsAt, ...rest } = given
       const result: Silence = {
-        ...{ id: randomUUID(), ...rest },
+        ...{ id: randomUUID(), ...rest, keyId },
         ...{ startsAt: iso(startsAt), endsAt: iso(endsAt), createdAt: iso(nowMs) },
       }
       return { silences: pruned([...silences, result], nowMs), result }
@@ -75,7 +115,16 @@ export class SilenceStore {
   async #read(namespace: string): Promise<{ readonly silences: readonly Silence[]; readonly revision: number }> {
     const entry = await this.#kv.get(silencesKey(namespace))
     if (entry?.operation !== 'PUT') return { silences: [], revision: entry?.revision ?? 0 }
-    return { silences: silencesDocument.parse(entry.json()).silences, revision: entry.revision }
+    return { silences: parsed(entry.string()), revision: entry.revision }
+  }
+}
+
+/** What is not JSON silences nothing, and the next change mends it. */
+const parsed = (record: string): Silence[] => {
+  try {
+    return readableSilences(record)
+  } catch {
+    return []
   }
 }
 

@@ -3,13 +3,13 @@ import type { Export } from '@fleetloom/shared/questdb/export'
 import type { DeviceRecord } from '@fleetloom/shared/registry/device-record'
 import type { Registry } from '@fleetloom/shared/registry/registry'
 import { selectorMatches } from '@fleetloom/shared/rules/language/selector'
-import { type Context, Hono } from 'hono'
+import { Hono } from 'hono'
 import { answered, needed } from '../database.ts'
 import type { Fleets } from '../fleets.ts'
 import { readJson, requireMediaType } from '../http/body.ts'
 import type { ApiEnv } from '../http/env.ts'
 import { Problem } from '../http/problem.ts'
-import { allowSomewhere, scopeOf } from '../keys/authenticate.ts'
+import { allowSomewhere, keyIdOf, scopeOf } from '../keys/authenticate.ts'
 import { BOUNDS, type DryRunResult, dryRun } from './dry-run.ts'
 import type { Watched } from './replay.ts'
 import { type DryRunBody, dryRunBody } from './schema.ts'
@@ -93,8 +93,6 @@ const runWhileAwaited = async (parts: DryRunParts, body: DryRunBody, caller: Abo
 /** Of its own: who chooses the rule reads the readings by it. */
 const VERB = 'alert-rules:dry-run'
 
-const keyId = (c: Context<ApiEnv>): string => c.get('key')?.id ?? ''
-
 /** `/v1/alert-rules` */
 export const dryRunRoutes = (parts: DryRunParts): Hono<ApiEnv> => {
   const turns = new Turns()
@@ -102,7 +100,7 @@ export const dryRunRoutes = (parts: DryRunParts): Hono<ApiEnv> => {
     requireMediaType(c, 'application/json')
     const body = await readJson(c, dryRunBody)
     scopeOf(c, VERB, body.namespace)
-    using _ = turns.take(keyId(c))
+    using _ = turns.take({ key: keyIdOf(c), namespace: body.namespace })
     return c.json(await runWhileAwaited(parts, body, c.req.raw.signal))
   })
 }

@@ -4,7 +4,6 @@ import { Problem } from '../http/problem.ts'
 import { dryRunBody } from './schema.ts'
 import { testFleet } from './testing.ts'
 import { trialOf } from './trial.ts'
-import { Turns } from './turns.ts'
 
 const PLACE = { namespace: 'coldchain', fleet: 'reefers', from: '2026-01-01T00:00:00Z', to: '2026-01-02T00:00:00Z' }
 const trial = (spec: object) => trialOf(dryRunBody.parse({ ...PLACE, ...spec }), testFleet)
@@ -46,15 +45,4 @@ test('what is asked for has bounds, and a field that is not there is named', () 
   assert.deepEqual(faultsOf({ when, from: 'yesterday' }), ['from: must be a time such as 2026-01-31T12:00:00Z'])
   assert.match(faultsOf({ when, selector: { matchlabels: {} } })?.[0] ?? '', /matchlabels/)
   assert.match(faultsOf({ when, devices: Array.from({ length: 1001 }, (_, i) => `d${i}`) })?.[0] ?? '', /^devices: /)
-})
-
-test('a key has one turn at a time, and few have one at once', () => {
-  const turns = new Turns()
-  {
-    using _one = turns.take('a')
-    assert.throws(() => turns.take('a'), /of this key/)
-    using _two = turns.take('b')
-    assert.throws(() => turns.take('c'), /2 dry runs/)
-  }
-  turns.take('a')
 })

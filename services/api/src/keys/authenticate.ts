@@ -27,6 +27,9 @@ const keyOf = (key: ApiKey | undefined): ApiKey => {
   return key
 }
 
+/** Id of the key that the request was sent with. It is no secret. */
+export const keyIdOf = (c: Context<ApiEnv>): string => keyOf(c.get('key')).id
+
 /** Passes keys that hold `verb` in the namespace that the path names. */
 export const allow =
   (verb: Verb): MiddlewareHandler<ApiEnv> =>

@@ -25,7 +25,9 @@ export const recordFilter = (kind: RecordKind, part: Partial<AlertRef> = {}): st
 
 export const acknowledgement = z.object({
   version: z.string(),
+  /** What somebody said; the key is what acknowledged. */
   author: z.string(),
+  keyId: z.string().optional(),
   comment: z.string(),
   /** RFC 3339. */
   at: z.string(),

@@ -2,14 +2,15 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import {
   alertLabels,
+  MAX_PATTERN_MATCHERS,
   MAX_SILENCES,
   type Matcher,
   matcher,
   pruned,
   readableSilences,
   type Silence,
-  silenceFor,
 } from './silence.ts'
+import { readySilences, silenceFor } from './silencing.ts'
 
 const NOW = Date.parse('2026-01-01T12:00:00Z')
 const HOUR = 3_600_000
@@ -34,6 +35,9 @@ const silence = (matchers: Matcher[], change: Partial<Silence> = {}): Silence =>
   createdAt: at(NOW - HOUR),
   ...change,
 })
+
+const heldBy = (silences: readonly Silence[], of: Parameters<typeof silenceFor>[1] = alert) =>
+  silenceFor(readySilences(silences, NOW), of, NOW)
 
 test('labels of the rule can not hide what the alert is', () => {
   assert.deepEqual(alertLabels(alert), {
@@ -63,13 +67,13 @@ test('a silence holds when all of its matchers do; a label that is not there is 
     ],
   ]
   for (const [matchers, expected] of cases)
-    assert.equal(silenceFor([silence(matchers)], alert, NOW) !== undefined, expected, JSON.stringify(matchers))
+    assert.equal(heldBy([silence(matchers)]) !== undefined, expected, JSON.stringify(matchers))
 })
 
 test('a silence holds from its start until just before its end', () => {
   const all: Matcher[] = [{ name: 'alertname', operator: '=~', value: '.*' }]
   const held = (startsAt: number, endsAt: number) =>
-    silenceFor([silence(all, { startsAt: at(startsAt), endsAt: at(endsAt) })], alert, NOW) !== undefined
+    heldBy([silence(all, { startsAt: at(startsAt), endsAt: at(endsAt) })]) !== undefined
   assert.deepEqual([held(NOW, NOW + 1), held(NOW - 1, NOW), held(NOW + 1, NOW + 2)], [true, false, false])
 })
 
@@ -100,6 +104,37 @@ test('ended silences go after a week, and before it when there are too many', ()
 test('a silence that can not be read holds back nothing, and those beside it what they should', () => {
   const good = silence([{ name: 'device', operator: '=', value: 'reefer-7' }])
   const newer = { ...good, id: 'newer', matchers: [{ name: 'device', operator: '~~', value: 'x' }] }
-  assert.deepEqual(readableSilences({ version: '1.1', silences: [newer, good] }), [good])
-  assert.deepEqual(readableSilences('nonsense'), [])
+  const record = JSON.stringify({ version: '1.1', silences: [newer, good] })
+  assert.deepEqual(readableSilences(record), [good])
+  assert.deepEqual(readableSilences('"nonsense"'), [])
+  const broken = silence([{ name: 'device', operator: '!~', value: '(a' }])
+  assert.equal(heldBy([broken, good])?.id, good.id)
+  assert.equal(heldBy([broken]), undefined)
+})
+
+test('patterns beyond the bound of a namespace hold back nothing', () => {
+  const some: Matcher = { name: 'device', operator: '=~', value: '.*' }
+  const sixteen = (id: string) => silence(Array(16).fill(some), { id, startsAt: at(NOW + 1) })
+  const full = Array.from({ length: Math.floor(MAX_PATTERN_MATCHERS / 16) }, (_, i) => sixteen(`s${i}`))
+  const left = MAX_PATTERN_MATCHERS % 16
+  assert.equal(heldBy([...full, silence(Array(left).fill(some))])?.id, 's1')
+  assert.equal(heldBy([...full, silence(Array(left + 1).fill(some))]), undefined)
+  const ended = full.map((one) => ({ ...one, startsAt: at(NOW - HOUR), endsAt: at(NOW) }))
+  assert.equal(heldBy([...ended, silence(Array(16).fill(some))])?.id, 's1')
+})
+
+test('the worst patterns that a namespace may have hold up nobody for long', () => {
+  const worst = (i: number): Matcher => ({ name: 'note', operator: '!~', value: `[ab]*a[ab]{40}q${i}` })
+  const silences = Array.from({ length: 200 }, (_, i) => {
+    const matchers = Array.from({ length: 16 }, (_, k) => worst(16 * i + k))
+    return silence([...matchers.slice(1), { ...worst(16 * i), operator: '=~' }], { id: `s${i}` })
+  })
+  const note = Array.from({ length: 256 }, (_, i) => ((i * i * i) % 11 < 5 ? 'a' : 'b')).join('')
+  const ready = readySilences(silences, NOW)
+  const tookMs = Array.from({ length: 4 }, () => {
+    const startMs = performance.now()
+    assert.equal(silenceFor(ready, { ...alert, labels: { note } }, NOW), undefined)
+    return performance.now() - startMs
+  })
+  assert.ok(Math.min(...tookMs) < 1_000, `${tookMs} ms`)
 })

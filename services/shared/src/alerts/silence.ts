@@ -4,59 +4,61 @@
  * `endsAt`. One that has ended is kept for a while, to tell why nobody heard.
  */
 import { z } from 'zod'
-import { checkPattern, matchesPattern, PatternError } from './pattern.ts'
+import { compilePattern, type PatternOptions } from '../pattern.ts'
 import type { Transition } from './transition.ts'
 
 export const MATCH_OPERATORS = ['=', '!=', '=~', '!~'] as const
 export const MAX_SILENCES = 200
+/** Matchers with a pattern, of all silences of a namespace that have not ended: each may be tried on each alert. */
+export const MAX_PATTERN_MATCHERS = 100
+export const PATTERN_BOUNDS = { whole: true, steps: 100, memory: 16 * 1024 } as const satisfies PatternOptions
 export const KEPT_AFTER_END_MS = 7 * 86_400_000
 export const LONGEST_SILENCE_MS = 30 * 86_400_000
 
-export const matcher = z
-  .strictObject({
-    name: z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,127}$/, 'must be the name of a label, such as device'),
-    operator: z.enum(MATCH_OPERATORS),
-    value: z.string().max(256),
-  })
-  .superRefine(({ operator, value }, context) => {
-    if (operator === '=' || operator === '!=') return
-    try {
-      checkPattern(value)
-    } catch (error) {
-      if (!(error instanceof PatternError)) throw error
-      context.addIssue({ code: 'custom', path: ['value'], message: error.message })
-    }
-  })
+const storedMatcher = z.strictObject({
+  name: z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,127}$/, 'must be the name of a label, such as device'),
+  operator: z.enum(MATCH_OPERATORS),
+  value: z.string().max(256),
+})
 
-export type Matcher = z.infer<typeof matcher>
+export type Matcher = z.infer<typeof storedMatcher>
+
+export const hasPattern = ({ operator }: Pick<Matcher, 'operator'>): boolean => operator === '=~' || operator === '!~'
+
+/** A matcher as people give it. */
+export const matcher = storedMatcher.superRefine((one, context) => {
+  const compiled = hasPattern(one) ? compilePattern(one.value, PATTERN_BOUNDS) : {}
+  if ('fault' in compiled)
+    context.addIssue({ code: 'custom', path: ['value'], message: `the pattern ${compiled.fault}` })
+})
 
 export const silence = z.object({
   id: z.string(),
-  matchers: z.array(matcher).min(1).max(16),
+  matchers: z.array(storedMatcher).min(1).max(16),
   /** RFC 3339, as are the others. */
   startsAt: z.string(),
   endsAt: z.string(),
+  /** What the maker said; the key is what made it. */
   author: z.string(),
+  keyId: z.string().optional(),
   comment: z.string(),
   createdAt: z.string(),
 })
 
 export type Silence = z.infer<typeof silence>
 
-export const silencesDocument = z.object({ version: z.string(), silences: z.array(silence) })
-
 const looseDocument = z.object({ silences: z.array(z.unknown()) })
 
-/** The silences of a record that can be read: one that can't holds back nothing, rather than everything. */
-export const readableSilences = (value: unknown): Silence[] => {
-  const { data } = looseDocument.safeParse(value)
+/** The silences of a record that can be read: one that can't holds back nothing, rather than everything. @throws SyntaxError when it is not JSON */
+export const readableSilences = (record: string): Silence[] => {
+  const { data } = looseDocument.safeParse(JSON.parse(record))
   return (data?.silences ?? []).flatMap((one) => silence.safeParse(one).data ?? [])
 }
 
 /** KV key of a namespace's silences in the alerts' bucket. */
 export const silencesKey = (namespace: string): string => `silences.${namespace}`
 
-type Labelled = Pick<Transition, 'namespace' | 'fleet' | 'rule' | 'device' | 'severity' | 'labels'>
+export type Labelled = Pick<Transition, 'namespace' | 'fleet' | 'rule' | 'device' | 'severity' | 'labels'>
 
 /** The labels of an alert as receivers and matchers see them: the rule's own can't hide what the alert is. */
 export const alertLabels = ({
@@ -75,23 +77,16 @@ export const alertLabels = ({
   severity,
 })
 
-const holds = ({ name, operator, value }: Matcher, labels: Readonly<Record<string, string>>): boolean => {
-  const given = Object.hasOwn(labels, name) ? (labels[name] as string) : ''
-  if (operator === '=') return given === value
-  if (operator === '!=') return given !== value
-  return matchesPattern(value, given) === (operator === '=~')
-}
-
 export const isActive = ({ startsAt, endsAt }: Pick<Silence, 'startsAt' | 'endsAt'>, nowMs: number): boolean =>
   Date.parse(startsAt) <= nowMs && nowMs < Date.parse(endsAt)
 
-/** The first of a namespace's silences that holds back its alert now. */
-export const silenceFor = (silences: readonly Silence[], alert: Labelled, nowMs: number): Silence | undefined => {
-  const active = silences.filter((one) => isActive(one, nowMs))
-  if (active.length === 0) return undefined
-  const labels = alertLabels(alert)
-  return active.find(({ matchers }) => matchers.every((one) => holds(one, labels)))
-}
+/** Those that are or will be in force. */
+export const unended = (silences: readonly Silence[], nowMs: number): Silence[] =>
+  silences.filter(({ endsAt }) => Date.parse(endsAt) > nowMs)
+
+/** Matchers with a pattern in silences. */
+export const patternMatchers = (silences: readonly Pick<Silence, 'matchers'>[]): number =>
+  silences.reduce((sum, { matchers }) => sum + matchers.filter(hasPattern).length, 0)
 
 /** The silences without those that nobody needs any more, oldest end first to go when there are too many. */
 export const pruned = (silences: readonly Silence[], nowMs: number): Silence[] => {

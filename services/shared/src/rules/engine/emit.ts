@@ -1,4 +1,5 @@
 /** Makes the transition that is told of a change of state. */
+import { boundedTexts } from '../../alerts/bounded-texts.ts'
 import { type AlertCause, type Transition, transitionId } from '../../alerts/transition.ts'
 import type { Step } from './alert-states.ts'
 import type { TemplateValues } from './ports.ts'
@@ -50,8 +51,10 @@ export const emit = (
     ...(firingSince !== undefined && { firingSinceMicros: firingSince }),
     ...(value !== undefined && { value }),
     severity,
-    labels: renderAll(shard, labels, values),
-    annotations: renderAll(shard, annotations, values),
+    ...boundedTexts({
+      labels: renderAll(shard, labels, values),
+      annotations: renderAll(shard, annotations, values),
+    }),
     notify,
   }
   shard.transitions.push(transition)

@@ -1,0 +1,34 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { RuleDocument } from '../../alerts/rule-document.ts'
+import { fleetDocumentOf } from '../../pipeline/testing.ts'
+import { enginePorts } from '../ports.ts'
+import { ShardEngine } from './engine.ts'
+
+const START_MS = 1_700_000_000_000
+const DEVICE = 'd'.repeat(128)
+
+const fleet = fleetDocumentOf({ namespace: 'cold', name: 'reefers' }, { shards: 1 })
+
+const many = (name: string, text: string) =>
+  Object.fromEntries(Array.from({ length: 32 }, (_, i) => [`${name}${i}`, text]))
+
+const rule: RuleDocument = {
+  ...{ version: '1.0', installation: 'fleetloom', namespace: 'cold', name: 'hot', uid: 'u', generation: 1 },
+  ...{ phase: 'Active', fleet: 'reefers', suspend: false, selector: { matchLabels: {}, matchExpressions: [] } },
+  ...{ when: 'last(temperature) > 8.0', forMs: 0, forReadings: 1, keepFiringForMs: 0, severity: 'critical' },
+  labels: many('l', '{{labels.x}}'.repeat(21)),
+  annotations: many('a', '{{device}}'.repeat(102)),
+  notify: [],
+}
+
+test('the longest templates over the longest names make a transition of bounded size', () => {
+  const engine = new ShardEngine(fleet, { ports: enginePorts, shard: 0, eventsTable: 'cold_events' })
+  engine.setRule(rule)
+  engine.setDevice(DEVICE, { labels: { x: 'y'.repeat(63) } })
+  const row = `${fleet.table},device=${DEVICE} temperature=9,digest=1i ${START_MS}000000\n`
+  engine.take({ body: Buffer.from(row), storedMs: START_MS })
+  const told = engine.drain()
+  assert.equal(told.length, 1)
+  assert.ok(JSON.stringify(told).length < 20 * 1024, `${JSON.stringify(told).length} characters`)
+})
