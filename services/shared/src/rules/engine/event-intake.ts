@@ -3,7 +3,7 @@
  * readings of its time; one that is a minute older than that is late. Where there are no readings, events set the device's clock.
  */
 import { hash32 } from '../../pipeline/shard.ts'
-import type { Feed } from './history.ts'
+import { type Feed, feedNumber } from './history.ts'
 import { judgeHeard, mark, silentRules } from './intake.ts'
 import { call, judgeCalled, moveTo, seek } from './judge.ts'
 import { planLoosely } from './plan.ts'
@@ -51,7 +51,7 @@ const count = (shard: Shard, { device, type, micros }: Event, feed: Feed): void 
   moveTo(shard, device, at)
   call(shard, shard.byEvent.get(type))
   seek(shard, device, at)
-  for (const piece of feed.numbers) piece.add(device, 1, at)
+  feedNumber(feed, device, 1, at)
   judgeCalled(shard, device, true)
 }
 

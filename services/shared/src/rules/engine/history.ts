@@ -4,7 +4,7 @@
 import type { Measurement } from '../../pipeline/fleet-document.ts'
 import type { Need, Reader, WindowFold } from '../need.ts'
 import { EventRates } from './event-rate.ts'
-import { ANSWER, FOLD_OF } from './folds.ts'
+import { ANSWER, PARTS_OF, type Whole } from './folds.ts'
 import type { Moment } from './moment.ts'
 import { Anomalies, Heard, LastNumber, LastText, type NumberPiece, type Piece, Sketches } from './pieces.ts'
 import type { Detector } from './ports.ts'
@@ -37,6 +37,12 @@ type Options = {
 }
 
 type WindowNeed = Extract<Need, { readonly fn: WindowFold }>
+
+/** Takes a number into all that it feeds. */
+export const feedNumber = ({ windows, numbers }: Feed, device: number, value: number, micros: number): void => {
+  for (let i = 0; i < windows.length; i++) windows[i]?.add(device, value, micros)
+  for (let i = 0; i < numbers.length; i++) numbers[i]?.add(device, value, micros)
+}
 
 const emptyFeed = (): Feed => ({ windows: [], numbers: [], texts: [], heard: [] })
 
@@ -163,20 +169,11 @@ export class History {
   }
 
   #window(need: WindowNeed): Source {
-    const fold = FOLD_OF[need.fn]
-    const windows = this.#windowed(need, fold.name, (clock) => new Windows(fold, clock))
-    const answer: (lanes: Float64Array, last: { value: number; micros: number }) => number | undefined = ANSWER[need.fn]
-    const none = { value: Number.NaN, micros: Number.NEGATIVE_INFINITY }
-    if (need.fn !== 'rate' && need.fn !== 'delta')
-      return { reader: (device) => answer(windows.lanes(device), none), pieces: [windows] }
-    const last = this.#lastNumber(need.measurement)
-    const newest = { value: 0, micros: 0 }
-    const reader = (device: number): number | undefined => {
-      newest.value = last.value.get(device)
-      newest.micros = last.micros.get(device)
-      return answer(windows.lanes(device), newest)
-    }
-    return { reader, pieces: [windows, last] }
+    const parts = PARTS_OF[need.fn]
+    const windows = this.#windowed(need, 'window', (clock) => new Windows(parts, clock))
+    windows.keep(parts)
+    const answer: (whole: Whole) => number | undefined = ANSWER[need.fn]
+    return { reader: (device) => answer(windows.whole(device)), pieces: [windows] }
   }
 
   #absent(measurement: string, windowMs: number): Source {
@@ -197,10 +194,10 @@ export class History {
 
   #eventCount(type: string, windowMs: number): Source {
     const windows = this.#piece(
-      `sum|event:${type}|${windowMs}`,
-      () => new Windows(FOLD_OF.count, this.#clock(windowMs)),
+      `window|event:${type}|${windowMs}`,
+      () => new Windows(PARTS_OF.count, this.#clock(windowMs)),
     )
-    return { reader: (device) => ANSWER.count(windows.lanes(device)), pieces: [windows] }
+    return { reader: (device) => ANSWER.count(windows.whole(device)), pieces: [windows] }
   }
 
   #eventAnomaly(type: string): Source {
@@ -218,8 +215,8 @@ export class History {
       const feed = about.startsWith('event:') ? this.events.get(about.slice('event:'.length)) : columns.get(about)
       if (piece instanceof LastText) feed?.texts.push(piece)
       else if (piece instanceof Heard) feed?.heard.push(piece)
+      else if (piece instanceof Windows) feed?.windows.push(piece)
       else feed?.numbers.push(piece as NumberPiece)
-      if (piece instanceof Windows) feed?.windows.push(piece)
     }
     this.columns = this.#measurements.map((column) => columns.get(`${column.name}:${column.type}`) as Feed)
   }

@@ -8,6 +8,7 @@
  * - Silence (`wake`): at the first mark that makes it long enough.
  */
 import { emit } from './emit.ts'
+import { feedNumber } from './history.ts'
 import { plan } from './plan.ts'
 import { judgePresence } from './presence.ts'
 import type { Rule } from './rule.ts'
@@ -134,7 +135,7 @@ const takeValues = ({ history }: Shard, device: number, row: Row, at: number): v
   for (let i = 0; i < row.count; i++) {
     const feed = history.columns[row.columns[i] as number]
     if (!feed) continue
-    for (let k = 0; k < feed.numbers.length; k++) feed.numbers[k]?.add(device, row.numbers[i] as number, at)
+    feedNumber(feed, device, row.numbers[i] as number, at)
     for (let k = 0; k < feed.texts.length; k++) feed.texts[k]?.put(device, row.texts[i] as string)
   }
 }
