@@ -207,8 +207,8 @@ export class ShardEngine {
 
   /** Bytes of history and states, about. */
   get bytes(): number {
-    const { history, devices, rules } = this.#shard
-    return history.bytes + devices.bytes + rules.reduce((sum, { states }) => sum + states.bytes, 0)
+    const { history, devices, board, rules } = this.#shard
+    return history.bytes + devices.bytes + board.bytes + rules.reduce((sum, { states }) => sum + states.bytes, 0)
   }
 
   #open(fleet: FleetDocument): Rows {

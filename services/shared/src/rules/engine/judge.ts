@@ -60,12 +60,12 @@ export const judge = (shard: Shard, rule: Rule, device: number, isReading: boole
 }
 
 /** The first instant up to `limit` at which time alone changes something for a rule; infinite when there is none. */
-const nextDue = ({ rules }: Shard, device: number, limit: number): number => {
+const nextDue = ({ board, rules }: Shard, device: number, limit: number): number => {
   let next = NEVER
+  if (board.earliest(device) > limit) return next
   for (let i = 0; i < rules.length; i++) {
     const rule = rules[i] as Rule
-    if (rule.due(device) > limit || !rule.watches(device)) continue
-    const due = rule.next(device)
+    const due = rule.due(device) > limit ? NEVER : rule.next(device)
     if (due < next) next = due
   }
   return next
@@ -76,7 +76,7 @@ export const seek = (shard: Shard, device: number, at: number): void => {
   const { rules, stamp } = shard
   for (let i = 0; i < rules.length; i++) {
     const rule = rules[i] as Rule
-    if (rule.stamp !== stamp && rule.due(device) <= at && rule.watches(device)) rule.next(device)
+    if (rule.stamp !== stamp && rule.due(device) <= at) rule.next(device)
   }
   shard.moment.set(at)
 }

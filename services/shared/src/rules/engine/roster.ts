@@ -15,7 +15,12 @@ const scopeOf = ({ devices }: Shard) => ({
 
 export const placeRule = (shard: Shard, document: RuleDocument, compiled: Compiled, former?: Rule): Rule => {
   const names = shard.fleet.measurements.map(({ name }) => name)
-  return new Rule(document, compiled, { history: shard.history, scope: scopeOf(shard), names }, former)
+  return new Rule(
+    document,
+    compiled,
+    { history: shard.history, board: shard.board, scope: scopeOf(shard), names },
+    former,
+  )
 }
 
 /** The device's time for a change that comes from outside; the marks' where it has none. */
@@ -101,6 +106,7 @@ export const removeRule = (shard: Shard, uid: string, cause: AlertCause): void =
   const rule = shard.rules.find((one) => one.document.uid === uid)
   if (!rule) return
   dropAll(shard, rule, cause)
+  rule.states.close()
   shard.rules = shard.rules.filter((other) => other !== rule)
   tidy(shard)
 }

@@ -3,6 +3,7 @@ import type { RuleDocument } from '../../alerts/rule-document.ts'
 import type { Measurement } from '../../pipeline/fleet-document.ts'
 import type { Need, Reader } from '../need.ts'
 import { AlertStates, type Conditions, STATE } from './alert-states.ts'
+import type { Board } from './board.ts'
 import type { History, Silence, Source } from './history.ts'
 import type { Piece } from './pieces.ts'
 import type { DeviceScope, Expression, Ports } from './ports.ts'
@@ -91,6 +92,14 @@ const bind = (compiled: Compiled, history: History, scope: DeviceScope, names: r
   }
 }
 
+/** What a rule is tied to. */
+export type Place = {
+  readonly history: History
+  readonly board: Board
+  readonly scope: DeviceScope
+  readonly names: readonly string[]
+}
+
 export class Rule {
   readonly document: RuleDocument
   readonly states: AlertStates
@@ -103,15 +112,10 @@ export class Rule {
   stamp = 0
 
   /** `former` is the rule before an edit, whose alerts go on. */
-  constructor(
-    document: RuleDocument,
-    compiled: Compiled,
-    place: { readonly history: History; readonly scope: DeviceScope; readonly names: readonly string[] },
-    former?: Rule,
-  ) {
+  constructor(document: RuleDocument, compiled: Compiled, place: Place, former?: Rule) {
     this.document = document
     this.bound = bind(compiled, place.history, place.scope, place.names)
-    this.states = former?.states ?? new AlertStates(limitsOf(document))
+    this.states = former?.states ?? new AlertStates(limitsOf(document), place.board)
     this.states.limits = limitsOf(document)
   }
 
