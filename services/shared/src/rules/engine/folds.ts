@@ -135,11 +135,12 @@ export class Layout {
     }
   }
 
-  /** Copies what this layout and `other` both have, out of a cell of the other. */
-  copy(cells: Cells, at: number, source: Cells, { layout, from }: { layout: Layout; from: number }): void {
+  /** Copies what this layout and that of `from` both have, out of a cell that begins at `from.at` of `source`. */
+  copy(cells: Cells, at: number, source: Cells, from: { readonly layout: Layout; readonly at: number }): void {
     for (const part of this.parts)
-      if (layout[part] >= 0)
-        for (let i = 0; i < WIDTHS[part]; i++) cells[at + this[part] + i] = lane(source, from + layout[part] + i)
+      if (from.layout[part] >= 0)
+        for (let i = 0; i < WIDTHS[part]; i++)
+          cells[at + this[part] + i] = lane(source, from.at + from.layout[part] + i)
   }
 }
 

@@ -11,8 +11,8 @@
  * used up the back becomes the front, in one pass that goes from new to old; each bucket goes through that once, so a step costs
  * amortised O(1) and nothing is subtracted.
  *
- * `filled` has a bit per cell of the ring whose bucket holds readings: it tells when something leaves. A reading touches the head of the
- * record and two neighbours of the ring: the cell of its bucket, and the oldest one behind it.
+ * `filled` has a bit per cell of the ring whose bucket holds readings: it tells when something leaves. So a reading touches the head of
+ * the record, and two neighbours of the ring: the cell of its bucket and the oldest one.
  */
 import { Layout, type Part, type Whole } from './folds.ts'
 import { BUCKETS, type WindowClock } from './moment.ts'
@@ -27,6 +27,10 @@ const HALF = BUCKETS / 2
 const PAGE_BITS = 6
 const PAGE_RECORDS = 1 << PAGE_BITS
 const NOBODY = -1
+
+/** Where in a record the bit of a cell of the ring is, and the bit. */
+const halfOf = (slot: number): number => FILLED + (slot < HALF ? 0 : 1)
+const bitOf = (slot: number): number => 1 << (slot % HALF)
 
 export class Windows {
   readonly #clock: WindowClock
@@ -70,12 +74,11 @@ export class Windows {
     if (slot >> PAGE_BITS >= this.#pages.length) this.#pages.push(new Float64Array(PAGE_RECORDS * this.#stride))
     this.#seek(slot)
     this.#reset(0)
-    this.#whose = NOBODY
   }
 
   forget(device: number): void {
-    this.#slots.free(device)
     this.#whose = NOBODY
+    this.#slots.free(device)
   }
 
   isWatched(device: number): boolean {
@@ -86,23 +89,20 @@ export class Windows {
   fetch(device: number): number {
     const slot = this.#slots.of(device)
     if (slot < 0) return 0
-    const page = this.#pages[slot >> PAGE_BITS] as Float64Array
-    const at = (slot & (PAGE_RECORDS - 1)) * this.#stride
-    const cell = at + this.#ring + this.#clock.slot * this.#layout.width
-    return (page[at] as number) + (page[at + this.#ring] as number) + (page[cell] as number)
+    this.#seek(slot)
+    const ring = this.#at + this.#ring
+    const cell = ring + this.#clock.slot * this.#layout.width
+    return (this.#page[this.#at] as number) + (this.#page[ring] as number) + (this.#page[cell] as number)
   }
 
   /** Takes a reading at the moment of the clock, which is `micros`. */
   add(device: number, value: number, micros: number): void {
     if (!this.#open(device)) return
-    const page = this.#page
-    const at = this.#at
-    const layout = this.#layout
+    const [page, at, layout] = [this.#page, this.#at, this.#layout]
     const { slot } = this.#clock
     layout.add(page, at + BACK, value, micros)
     layout.add(page, at + this.#ring + slot * layout.width, value, micros)
-    const half = at + FILLED + (slot < HALF ? 0 : 1)
-    page[half] = (page[half] as number) | (1 << (slot % HALF))
+    page[at + halfOf(slot)] = (page[at + halfOf(slot)] as number) | bitOf(slot)
     page[at + LAST] = value
     page[at + LAST + 1] = micros
     this.#whose = NOBODY
@@ -124,11 +124,11 @@ export class Windows {
     const slot = this.#slots.of(device)
     if (slot < 0) return Number.POSITIVE_INFINITY
     this.#seek(slot)
-    const newest = this.#page[this.#at + NEWEST] as number
-    const first = newest - (BUCKETS - 1)
+    const first = (this.#page[this.#at + NEWEST] as number) - (BUCKETS - 1)
     const place = first - BUCKETS * Math.floor(first / BUCKETS)
     for (let i = 0; i < BUCKETS; i++) {
-      if (!this.#isFilled((place + i) % BUCKETS)) continue
+      const cell = (place + i) % BUCKETS
+      if (((this.#page[this.#at + halfOf(cell)] as number) & bitOf(cell)) === 0) continue
       const leaves = this.#clock.leaves(first + i)
       if (leaves >= from) return leaves
     }
@@ -147,13 +147,10 @@ export class Windows {
   /** Takes a record over, as far as its layout goes. */
   load(device: number, record: Float64Array): void {
     const slot = this.#slots.of(device)
-    const { code } = this.#layout
-    const layout = record[0] === code ? this.#layout : Layout.of(record[0] ?? 0)
+    const layout = Layout.of(record[0] ?? 0)
     if (slot < 0 || record.length !== 1 + BACK + (BUCKETS + 1) * layout.width) return
-    this.#whose = NOBODY
     this.#seek(slot)
-    if (layout === this.#layout) this.#page.set(record.subarray(1), this.#at)
-    else this.#take(record.subarray(1), layout)
+    this.#take(record.subarray(1), layout)
   }
 
   get bytes(): number {
@@ -174,16 +171,10 @@ export class Windows {
     const [page, at] = [this.#page, this.#at]
     this.#reset(0)
     page.set(record.subarray(0, BACK), at)
-    for (let cell = 0; cell <= BUCKETS; cell++)
-      this.#layout.copy(page, at + BACK + cell * this.#layout.width, record, {
-        layout,
-        from: BACK + cell * layout.width,
-      })
-  }
-
-  #isFilled(slot: number): boolean {
-    const bits = this.#page[this.#at + FILLED + (slot < HALF ? 0 : 1)] as number
-    return (bits & (1 << (slot % HALF))) !== 0
+    for (let cell = 0; cell <= BUCKETS; cell++) {
+      const from = { layout, at: BACK + cell * layout.width }
+      this.#layout.copy(page, at + BACK + cell * this.#layout.width, record, from)
+    }
   }
 
   #seek(slot: number): void {
@@ -220,8 +211,8 @@ export class Windows {
 
   /** Empties the record: its front is 59 empty buckets. */
   #reset(bucket: number): void {
-    const page = this.#page
-    const at = this.#at
+    const [page, at] = [this.#page, this.#at]
+    this.#whose = NOBODY
     page[at + NEWEST] = bucket
     page[at + FLIP] = bucket
     page[at + FILLED] = 0
@@ -234,20 +225,17 @@ export class Windows {
 
   /** Lets `bucket` in at the cell of the bucket that leaves. */
   #step(bucket: number): void {
-    const page = this.#page
-    const at = this.#at
+    const [page, at] = [this.#page, this.#at]
     const slot = (this.#clock.slot - (this.#clock.bucket - bucket) + BUCKETS) % BUCKETS
     if (bucket - BUCKETS >= (page[at + FLIP] as number)) this.#flip(bucket, slot)
     this.#layout.clear(page, at + this.#ring + slot * this.#layout.width)
-    const half = at + FILLED + (slot < HALF ? 0 : 1)
-    page[half] = (page[half] as number) & ~(1 << (slot % HALF))
+    page[at + halfOf(slot)] = (page[at + halfOf(slot)] as number) & ~bitOf(slot)
     page[at + NEWEST] = bucket
   }
 
   /** Makes all buckets before `bucket` the front. */
   #flip(bucket: number, slot: number): void {
-    const page = this.#page
-    const at = this.#at
+    const [page, at] = [this.#page, this.#at]
     const { width } = this.#layout
     const ring = at + this.#ring
     let newer = slot === 0 ? BUCKETS - 1 : slot - 1
