@@ -11,6 +11,7 @@
  * its changes have distinct ids: a second change waits for the next microsecond.
  */
 import type { AlertState } from '../../alerts/transition.ts'
+import type { Board } from './board.ts'
 import type { Condition } from './ports.ts'
 import { Records } from './records.ts'
 
@@ -36,19 +37,16 @@ export type Step = {
   readonly firingSince: number | undefined
 }
 
-/** A record: a cache line of 64 bytes. */
-const WHAT = 0
-/** When `when` began to hold, or when the alert began to fire. */
-const SINCE = 1
+/** On the board beside a state: a change waits for the next instant. */
+const WAITS = 4
+/** A record holds what few readings ask for. When `when` began to hold, or when the alert began to fire. */
+const SINCE = 0
 /** While firing: since when the clear condition holds; NaN when it does not, and HELD where that is not asked yet. */
-const CLEARING = 2
-const CHANGED = 3
+const CLEARING = 1
+const CHANGED = 2
 /** Readings in a row that `when` held for. */
-const STREAK = 4
-/** 1 where a change waits for the next instant. */
-const WAITS = 5
-const DUE = 6
-const BLANK = [STATE.unwatched, 0, Number.NaN, Number.NEGATIVE_INFINITY, 0, 0, Number.NEGATIVE_INFINITY, 0]
+const STREAK = 3
+const BLANK = [0, Number.NaN, Number.NEGATIVE_INFINITY, 0]
 
 export class AlertStates {
   limits: Limits
@@ -56,19 +54,29 @@ export class AlertStates {
   firing = 0
   pending = 0
   readonly #records = new Records(BLANK)
+  readonly #board: Board
+  readonly #seat: number
 
-  constructor(limits: Limits) {
+  constructor(limits: Limits, board: Board) {
     this.limits = limits
+    this.#board = board
+    this.#seat = board.takeSeat()
+  }
+
+  /** Gives up the seat on the board: the rule is gone. */
+  close(): void {
+    this.#board.leaveSeat(this.#seat)
   }
 
   of(device: number): number {
-    return this.#records.has(device) ? this.#get(device, WHAT) : STATE.unwatched
+    return this.#board.state(device, this.#seat) & ~WAITS
   }
 
   watch(device: number): void {
     if (this.of(device) !== STATE.unwatched) return
     this.#records.clear(device)
-    this.#set(device, WHAT, STATE.inactive)
+    this.#board.setState(device, this.#seat, STATE.inactive)
+    this.setDue(device, Number.NEGATIVE_INFINITY)
   }
 
   /**
@@ -76,18 +84,18 @@ export class AlertStates {
    * t, the last judgement. An instant is to be known before another rule's judgement moves the windows that both share.
    */
   due(device: number): number {
-    return this.#records.has(device) ? this.#get(device, DUE) : Number.NEGATIVE_INFINITY
+    return this.#board.due(device, this.#seat)
   }
 
   setDue(device: number, due: number): void {
-    this.#set(device, DUE, due)
+    this.#board.setDue(device, this.#seat, due)
   }
 
   /** Judges a device at `now`; `isReading` when a reading of its own is why. */
   judge(device: number, now: number, isReading: boolean, { when, clear }: Conditions): Step | undefined {
     const holds = when(device)
-    if (this.#get(device, WAITS) !== 0) this.#set(device, WAITS, 0)
-    const state = this.#get(device, WHAT)
+    if (this.#waits(device)) this.#enter(device, this.of(device))
+    const state = this.of(device)
     if (state === STATE.firing) {
       const clears = clear ? clear(device) === true && holds !== true : holds === false
       return this.#judgeFiring(device, now, clears)
@@ -124,35 +132,43 @@ export class AlertStates {
     const at = Math.max(now, this.#get(device, CHANGED) + 1)
     const step = this.of(device) === STATE.firing ? this.#change(device, STATE.inactive, at) : undefined
     this.#enter(device, STATE.unwatched)
-    this.#records.clear(device)
+    this.setDue(device, NEVER)
     return step
   }
 
   /** Drops what is pending, and all that time alone would do: the rule is another now. */
   renew(device: number): void {
     if (this.of(device) === STATE.unwatched) return
-    if (this.of(device) === STATE.pending) this.#enter(device, STATE.inactive)
+    this.#enter(device, this.of(device) === STATE.pending ? STATE.inactive : this.of(device))
     this.#set(device, CLEARING, Number.NaN)
-    this.#set(device, WAITS, 0)
-    this.#set(device, DUE, Number.NEGATIVE_INFINITY)
+    this.setDue(device, Number.NEGATIVE_INFINITY)
   }
 
   get bytes(): number {
     return this.#records.cells.byteLength
   }
 
+  /** State and due as they are on the board, and the record. */
   save(device: number): Float64Array {
-    return this.#records.record(device)
+    const state = this.#board.state(device, this.#seat)
+    return Float64Array.of(state, this.due(device), ...this.#records.record(device))
   }
 
   load(device: number, record: Float64Array): void {
-    if (record.length !== BLANK.length) return
-    this.#enter(device, record[WHAT] as number)
-    this.#records.record(device).set(record)
+    if (record.length !== 2 + BLANK.length) return
+    const state = record[0] as number
+    this.#enter(device, state & ~WAITS)
+    this.#board.setState(device, this.#seat, state)
+    this.setDue(device, record[1] as number)
+    this.#records.record(device).set(record.subarray(2))
+  }
+
+  #waits(device: number): boolean {
+    return this.#board.state(device, this.#seat) >= WAITS
   }
 
   #get(device: number, what: number): number {
-    return this.#records.cells[device * BLANK.length + what] as number
+    return this.#records.cells[this.#records.at(device) + what] as number
   }
 
   #set(device: number, what: number, value: number): void {
@@ -165,7 +181,7 @@ export class AlertStates {
   }
 
   #deadline(device: number): number {
-    if (this.#get(device, WAITS) !== 0) return this.#get(device, CHANGED) + 1
+    if (this.#waits(device)) return this.#get(device, CHANGED) + 1
     const state = this.of(device)
     if (state === STATE.pending && this.#isLong(device)) return this.#get(device, SINCE) + this.limits.forMicros
     const clearing = this.#get(device, CLEARING)
@@ -197,7 +213,7 @@ export class AlertStates {
   #change(device: number, to: number, now: number): Step | undefined {
     const changed = this.#get(device, CHANGED)
     if (changed === now) {
-      this.#set(device, WAITS, 1)
+      this.#board.setState(device, this.#seat, this.of(device) + WAITS)
       return undefined
     }
     const atMicros = Math.max(now, changed + 1)
@@ -215,6 +231,6 @@ export class AlertStates {
     const was = this.of(device)
     this.firing += Number(state === STATE.firing) - Number(was === STATE.firing)
     this.pending += Number(state === STATE.pending) - Number(was === STATE.pending)
-    this.#set(device, WHAT, state)
+    this.#board.setState(device, this.#seat, state)
   }
 }

@@ -1,9 +1,11 @@
 /**
  * Devices by the bytes of their id, without making a string: open addressing on the hash of the shard function. An index stays a
- * device's until it is removed; then it is used again.
+ * device's until it is removed; then it is used again. The ids stand once more as bytes, one behind the other, each behind its length
+ * (at most 128) in as much room as the longest needs, so that a look at one is a look at one line of memory.
  */
 import { hash32 } from '../../pipeline/shard.ts'
 
+const ROOM = 16
 const NONE = 0
 const REMOVED = -1
 
@@ -11,6 +13,8 @@ export class DeviceTable {
   /** Index + 1, or NONE, or REMOVED. A power of two long, at most half full. */
   #places = new Int32Array(256)
   #used = 0
+  #bytes = new Uint8Array(0)
+  #room = ROOM
   readonly #ids: (string | undefined)[] = []
   readonly #free: number[] = []
 
@@ -49,6 +53,7 @@ export class DeviceTable {
     if (this.#used * 2 >= this.#places.length) this.#rebuild()
     const device = this.#free.pop() ?? this.#ids.length
     this.#ids[device] = id
+    this.#write(device, id)
     this.#enter(device, id)
     return device
   }
@@ -67,10 +72,24 @@ export class DeviceTable {
   }
 
   #is(device: number, bytes: Uint8Array, start: number, end: number): boolean {
-    const id = this.#ids[device] as string
-    if (id.length !== end - start) return false
-    for (let i = 0; i < id.length; i++) if (id.charCodeAt(i) !== bytes[start + i]) return false
+    const known = this.#bytes
+    const at = device * this.#room
+    if (known[at] !== end - start) return false
+    for (let i = start; i < end; i++) if (known[at + 1 + i - start] !== bytes[i]) return false
     return true
+  }
+
+  /** Writes the bytes of an id; all of them where they need more room. */
+  #write(device: number, id: string): void {
+    const room = Math.max(this.#room, Math.ceil((id.length + 1) / ROOM) * ROOM)
+    if (room === this.#room && (device + 1) * room <= this.#bytes.length) {
+      this.#bytes[device * room] = id.length
+      Buffer.from(this.#bytes.buffer).write(id, device * room + 1, 'latin1')
+      return
+    }
+    this.#room = room
+    this.#bytes = new Uint8Array(Math.max(64, device + 1, 2 * this.#ids.length) * room)
+    for (const one of this.all()) this.#write(one, this.#ids[one] as string)
   }
 
   #enter(device: number, id: string): void {

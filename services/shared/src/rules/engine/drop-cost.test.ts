@@ -44,8 +44,10 @@ test('to remove a rule or a device costs nothing for the rules that share no win
 test('windows that another rule shares stay when one rule goes, and go with the last', () => {
   const engine = new ShardEngine(fleetDocument(), { ports, shard: 0, eventsTable: 'cold_events' })
   for (let i = 0; i < DEVICES; i++) engine.setDevice(`r-${i}`, { labels: {} })
+  const uids = ['rule-1', 'rule-2']
+  for (const uid of uids) engine.setRule(ruleDocument({ uid, name: uid, when: { need: { fn: 'offline' }, is: true } }))
   const bare = engine.bytes
-  for (const uid of ['rule-1', 'rule-2']) engine.setRule(ruleDocument({ uid, name: uid, when: average(5) }))
+  for (const uid of uids) engine.setRule(ruleDocument({ uid, name: uid, when: average(5), generation: 2 }))
   const both = engine.bytes
   engine.removeRule('rule-1')
   assert.ok(engine.bytes > bare && engine.bytes <= both)

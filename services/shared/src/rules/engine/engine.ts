@@ -10,7 +10,7 @@
  *    and repeats are counted and left; the others are used at once or, where lateness is allowed, in order of time (`intake.ts`).
  * 3. *History.* A row is used at its device's time: first what time alone did since the last row (`settle`), then its values
  *    go into the pieces of history that rules need, each kept once whoever needs it (`history.ts`; windows in `windows.ts`).
- * 4. *Judgement.* Each rule that reads one of its columns is judged, and its state moves (`alert-states.ts`).
+ * 4. *Judgement.* Each rule that reads one of its columns is judged, and its state moves (`alert-states.ts`, `board.ts`).
  * 5. *Transition.* A change of state becomes a transition with an id made of rule, device, state and time (`emit.ts`).
  *
  * Memory is bounded by devices × what rules need. The caller drains after each message.
@@ -207,8 +207,8 @@ export class ShardEngine {
 
   /** Bytes of history and states, about. */
   get bytes(): number {
-    const { history, devices, rules } = this.#shard
-    return history.bytes + devices.bytes + rules.reduce((sum, { states }) => sum + states.bytes, 0)
+    const { history, devices, board, rules } = this.#shard
+    return history.bytes + devices.bytes + board.bytes + rules.reduce((sum, { states }) => sum + states.bytes, 0)
   }
 
   #open(fleet: FleetDocument): Rows {

@@ -5,7 +5,7 @@ import type { Measurement } from '../../pipeline/fleet-document.ts'
 import type { Need, Reader, WindowFold } from '../need.ts'
 import { EventCounts } from './event-count.ts'
 import { EventRates } from './event-rate.ts'
-import { ANSWER, FOLD_OF } from './folds.ts'
+import { ANSWER, PARTS_OF, type Part, type Whole } from './folds.ts'
 import type { Moment } from './moment.ts'
 import {
   Anomalies,
@@ -34,7 +34,11 @@ export type Source = {
   readonly reader: Reader
   readonly pieces: readonly Piece[]
   readonly silence?: Silence
+  /** What it asks of a window that other sources may share. */
+  readonly share?: Share
 }
+
+export type Share = { readonly windows: Windows; readonly parts: readonly Part[] }
 
 /** When silence began, on the shard's count of it, and how long it may last, ms. */
 export type Silence = { readonly since: (device: number) => number; readonly ms: () => number }
@@ -47,6 +51,12 @@ type Options = {
 }
 
 type WindowNeed = Extract<Need, { readonly fn: WindowFold }>
+
+/** Takes a number into all that it feeds. */
+export const feedNumber = ({ windows, numbers }: Feed, device: number, value: number, micros: number): void => {
+  for (let i = 0; i < windows.length; i++) windows[i]?.add(device, value, micros)
+  for (let i = 0; i < numbers.length; i++) numbers[i]?.add(device, value, micros)
+}
 
 const emptyFeed = (): Feed => ({ windows: [], numbers: [], texts: [], heard: [] })
 
@@ -103,9 +113,15 @@ export class History {
     }
   }
 
-  /** Drops the pieces that no rule uses any more. */
-  keep(used: ReadonlySet<Piece>): void {
-    for (const [key, piece] of this.#pieces) if (!used.has(piece)) this.#pieces.delete(key)
+  /** Drops the pieces, and the parts of windows, that no rule uses any more. */
+  keep(used: readonly { readonly pieces: readonly Piece[]; readonly shares: readonly Share[] }[]): void {
+    const pieces = new Set(used.flatMap((one) => one.pieces))
+    for (const [key, piece] of this.#pieces) if (!pieces.has(piece)) this.#pieces.delete(key)
+    const shares = Map.groupBy(
+      used.flatMap((one) => one.shares),
+      ({ windows }) => windows,
+    )
+    for (const [windows, all] of shares) windows.keep(all.flatMap(({ parts }) => parts))
     const lengths = new Set([...this.#pieces.keys()].map((key) => Number(key.split('|')[2])))
     this.#options.moment.keep((windowMs) => lengths.has(windowMs))
     this.#connect()
@@ -173,20 +189,11 @@ export class History {
   }
 
   #window(need: WindowNeed): Source {
-    const fold = FOLD_OF[need.fn]
-    const windows = this.#windowed(need, fold.name, (clock) => new Windows(fold, clock))
-    const answer: (lanes: Float64Array, last: { value: number; micros: number }) => number | undefined = ANSWER[need.fn]
-    const none = { value: Number.NaN, micros: Number.NEGATIVE_INFINITY }
-    if (need.fn !== 'rate' && need.fn !== 'delta')
-      return { reader: (device) => answer(windows.lanes(device), none), pieces: [windows] }
-    const last = this.#lastNumber(need.measurement)
-    const newest = { value: 0, micros: 0 }
-    const reader = (device: number): number | undefined => {
-      newest.value = last.value.get(device)
-      newest.micros = last.micros.get(device)
-      return answer(windows.lanes(device), newest)
-    }
-    return { reader, pieces: [windows, last] }
+    const parts = PARTS_OF[need.fn]
+    const windows = this.#windowed(need, 'window', (clock) => new Windows(parts, clock))
+    windows.extend(parts)
+    const answer: (whole: Whole) => number | undefined = ANSWER[need.fn]
+    return { reader: (device) => answer(windows.whole(device)), pieces: [windows], share: { windows, parts } }
   }
 
   #absent(measurement: string, windowMs: number): Source {
@@ -229,8 +236,8 @@ export class History {
       const feed = columns.get(about)
       if (piece instanceof LastText) feed?.texts.push(piece)
       else if (piece instanceof Heard) feed?.heard.push(piece)
+      else if (piece instanceof Windows) feed?.windows.push(piece)
       else feed?.numbers.push(piece as NumberPiece)
-      if (piece instanceof Windows) feed?.windows.push(piece)
     }
     this.columns = this.#measurements.map((column) => columns.get(`${column.name}:${column.type}`) as Feed)
   }

@@ -8,6 +8,7 @@
  * - Silence (`wake`): at the first mark that makes it long enough.
  */
 import { emit } from './emit.ts'
+import { feedNumber } from './history.ts'
 import { plan } from './plan.ts'
 import { judgePresence } from './presence.ts'
 import type { Rule } from './rule.ts'
@@ -52,12 +53,12 @@ export const judge = (shard: Shard, rule: Rule, device: number, isReading: boole
 }
 
 /** The first instant up to `limit` at which time alone changes something for a rule; infinite when there is none. */
-const nextDue = ({ rules }: Shard, device: number, limit: number): number => {
+const nextDue = ({ board, rules }: Shard, device: number, limit: number): number => {
   let next = NEVER
+  if (board.earliest(device) > limit) return next
   for (let i = 0; i < rules.length; i++) {
     const rule = rules[i] as Rule
-    if (rule.due(device) > limit || !rule.watches(device)) continue
-    const due = rule.next(device)
+    const due = rule.due(device) > limit ? NEVER : rule.next(device)
     if (due < next) next = due
   }
   return next
@@ -68,7 +69,7 @@ export const seek = (shard: Shard, device: number, at: number): void => {
   const { rules, stamp } = shard
   for (let i = 0; i < rules.length; i++) {
     const rule = rules[i] as Rule
-    if (rule.stamp !== stamp && rule.due(device) <= at && rule.watches(device)) rule.next(device)
+    if (rule.stamp !== stamp && rule.due(device) <= at) rule.next(device)
   }
   shard.moment.set(at)
 }
@@ -127,7 +128,7 @@ const takeValues = ({ history }: Shard, device: number, row: Row, at: number): v
   for (let i = 0; i < row.count; i++) {
     const feed = history.columns[row.columns[i] as number]
     if (!feed) continue
-    for (let k = 0; k < feed.numbers.length; k++) feed.numbers[k]?.add(device, row.numbers[i] as number, at)
+    feedNumber(feed, device, row.numbers[i] as number, at)
     for (let k = 0; k < feed.texts.length; k++) feed.texts[k]?.put(device, row.texts[i] as string)
   }
 }

@@ -1,6 +1,5 @@
 /** When a device is to be looked at next, should no row come from it. Looking too early costs a look and changes nothing. */
 import type { Silence } from './history.ts'
-import type { Rule } from './rule.ts'
 import { lateMicros, SETTLE_MICROS, type Shard } from './shard.ts'
 
 const NEVER = Number.POSITIVE_INFINITY
@@ -32,15 +31,8 @@ const silenceDue = ({ clock, bySilence, history }: Shard, device: number): numbe
 }
 
 /** The least that is known of when time alone changes something: no rule waits for an earlier instant. */
-const earliest = ({ rules, waiting }: Shard, device: number): number => {
-  let due = waiting.oldest(device)
-  for (let i = 0; i < rules.length; i++) {
-    const rule = rules[i] as Rule
-    const at = rule.due(device)
-    if (at < due && rule.watches(device)) due = at
-  }
-  return due
-}
+const earliest = ({ board, waiting }: Shard, device: number): number =>
+  Math.min(waiting.oldest(device), board.earliest(device))
 
 /** Sets when a device that was looked at is to be looked at again. */
 export const plan = (shard: Shard, device: number): void => {

@@ -20,7 +20,12 @@ const scopeOf = ({ devices }: Shard) => ({
 
 export const placeRule = (shard: Shard, document: RuleDocument, compiled: Compiled, former?: Rule): Rule => {
   const names = shard.fleet.measurements.map(({ name }) => name)
-  return new Rule(document, compiled, { history: shard.history, scope: scopeOf(shard), names }, former)
+  return new Rule(
+    document,
+    compiled,
+    { history: shard.history, board: shard.board, scope: scopeOf(shard), names },
+    former,
+  )
 }
 
 /** The device's time for a change that comes from outside, once it has caught up; the marks' where it has none. */
@@ -105,7 +110,7 @@ const catchAllUp = (shard: Shard): void => {
 /** Forgets the history that no rule needs any more. */
 const tidy = (shard: Shard): void => {
   indexRules(shard)
-  shard.history.keep(new Set(shard.rules.flatMap(({ bound }) => bound.pieces)))
+  shard.history.keep(shard.rules.map(({ bound }) => bound))
 }
 
 /** Puts `rule` in the place of `former`. */
@@ -164,6 +169,7 @@ export const removeRule = (shard: Shard, uid: string, cause: AlertCause): void =
   if (!rule) return
   catchAllUp(shard)
   dropAll(shard, rule, cause)
+  rule.states.close()
   shard.rules = shard.rules.filter((other) => other !== rule)
   tidy(shard)
 }

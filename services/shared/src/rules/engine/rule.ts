@@ -3,7 +3,8 @@ import type { RuleDocument } from '../../alerts/rule-document.ts'
 import type { Measurement } from '../../pipeline/fleet-document.ts'
 import type { Need, Reader } from '../need.ts'
 import { AlertStates, type Conditions, STATE } from './alert-states.ts'
-import type { History, Silence, Source } from './history.ts'
+import type { Board } from './board.ts'
+import type { History, Share, Silence, Source } from './history.ts'
 import type { Piece } from './pieces.ts'
 import type { DeviceScope, Expression, Ports } from './ports.ts'
 
@@ -16,6 +17,7 @@ type Bound = {
   readonly value: Reader | undefined
   readonly pieces: readonly Piece[]
   readonly silences: readonly Silence[]
+  readonly shares: readonly Share[]
   readonly columns: ReadonlySet<number>
   readonly events: ReadonlySet<string>
 }
@@ -78,6 +80,7 @@ const bind = (compiled: Compiled, history: History, scope: DeviceScope, names: r
     value: valueNeed && sourceOf(valueNeed).reader,
     pieces: [...new Set(all.flatMap(({ pieces }) => pieces))],
     silences: all.flatMap(({ silence }) => (silence ? [silence] : [])),
+    shares: all.flatMap(({ share }) => (share ? [share] : [])),
     columns: new Set(
       needs.some(({ fn }) => fn === 'offline')
         ? names.keys()
@@ -85,6 +88,14 @@ const bind = (compiled: Compiled, history: History, scope: DeviceScope, names: r
     ),
     events: new Set(needs.flatMap((need) => ('type' in need ? [need.type] : []))),
   }
+}
+
+/** What a rule is tied to. */
+export type Place = {
+  readonly history: History
+  readonly board: Board
+  readonly scope: DeviceScope
+  readonly names: readonly string[]
 }
 
 export class Rule {
@@ -99,15 +110,10 @@ export class Rule {
   stamp = 0
 
   /** `former` is the rule before an edit, whose alerts go on. */
-  constructor(
-    document: RuleDocument,
-    compiled: Compiled,
-    place: { readonly history: History; readonly scope: DeviceScope; readonly names: readonly string[] },
-    former?: Rule,
-  ) {
+  constructor(document: RuleDocument, compiled: Compiled, place: Place, former?: Rule) {
     this.document = document
     this.bound = bind(compiled, place.history, place.scope, place.names)
-    this.states = former?.states ?? new AlertStates(limitsOf(document))
+    this.states = former?.states ?? new AlertStates(limitsOf(document), place.board)
     this.states.limits = limitsOf(document)
   }
 

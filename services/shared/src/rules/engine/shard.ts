@@ -1,6 +1,7 @@
 /** What the steps of the engine work on. */
 import type { Transition } from '../../alerts/transition.ts'
 import type { FleetDocument } from '../../pipeline/fleet-document.ts'
+import { Board } from './board.ts'
 import { Devices } from './devices.ts'
 import { History } from './history.ts'
 import { Moment } from './moment.ts'
@@ -42,6 +43,7 @@ export type Shard = {
   readonly devices: Devices
   readonly clock: ShardClock
   readonly moment: Moment
+  readonly board: Board
   readonly history: History
   readonly wheel: Wheel
   readonly waiting: Waiting
@@ -74,6 +76,7 @@ export const makeShard = (ports: Ports, fleet: FleetDocument): Shard => {
   const shard: Shard = {
     ...{ ports, devices, clock, moment, fleet },
     history: new History({ moment, clock, detector: ports.detector, offline }),
+    board: new Board(),
     wheel: new Wheel(),
     waiting: new Waiting(),
     counts: { rows: 0, unreadable: 0, unknown: 0, future: 0, late: 0, repeated: 0, early: 0 },

@@ -20,6 +20,11 @@ const ZERO = OFFSET + Math.ceil(Math.log(LARGEST) / LOG_GAMMA)
 const COUNT = 2 ** 32
 const CELLS = 64
 
+/** The parts of an entry `high · 2³² + count`; `%` of doubles would be slow. */
+const highOf = (entry: number): number => Math.floor(entry / COUNT)
+const countOf = (entry: number): number => entry - highOf(entry) * COUNT
+const cellOf = (entry: number): number => highOf(entry) & (CELLS - 1)
+
 /** The largest relative error of a quantile. */
 export const SKETCH_ERROR = 0.01
 
@@ -34,6 +39,18 @@ const middleOf = (bin: number): number => {
   if (bin === ZERO) return 0
   const size = Math.exp((Math.abs(bin - ZERO) - OFFSET) * LOG_GAMMA) * 0.99
   return bin > ZERO ? size : -size
+}
+
+/** As `splice`, without garbage. */
+const insert = (all: number[], place: number, entry: number): void => {
+  all.push(entry)
+  for (let i = all.length - 1; i > place; i--) all[i] = all[i - 1] as number
+  all[place] = entry
+}
+
+const remove = (all: number[], place: number): void => {
+  for (let i = place + 1; i < all.length; i++) all[i - 1] = all[i] as number
+  all.pop()
 }
 
 export class Sketch {
@@ -55,10 +72,10 @@ export class Sketch {
     this.#count++
     const place = this.#find(bin)
     if (this.#holds(place, bin)) this.#totals[place] = (this.#totals[place] as number) + 1
-    else this.#totals.splice(place, 0, bin * COUNT + 1)
+    else insert(this.#totals, place, bin * COUNT + 1)
     const entry = (bin * CELLS + this.#clock.slot) * COUNT
     for (let i = this.#log.length - 1; i >= this.#head && this.#cell(i) === this.#clock.slot; i--)
-      if (Math.floor((this.#log[i] as number) / COUNT) === entry / COUNT) {
+      if (highOf(this.#log[i] as number) === entry / COUNT) {
         this.#log[i] = (this.#log[i] as number) + 1
         return
       }
@@ -70,12 +87,7 @@ export class Sketch {
     this.#open()
     if (this.#count === 0) return undefined
     const rank = Math.floor(q * (this.#count - 1))
-    let seen = 0
-    for (const total of this.#totals) {
-      seen += total % COUNT
-      if (seen > rank) return middleOf(Math.floor(total / COUNT))
-    }
-    return undefined
+    return middleOf(highOf(rank * 2 < this.#count ? this.#fromLeast(rank) : this.#fromMost(this.#count - 1 - rank)))
   }
 
   nextLeave(from: number): number {
@@ -96,11 +108,11 @@ export class Sketch {
     this.#clear(record[0] ?? 0)
     this.#log = [...record.subarray(1)]
     for (const entry of this.#log) {
-      const bin = Math.floor(entry / COUNT / CELLS)
+      const bin = Math.floor(highOf(entry) / CELLS)
       const place = this.#find(bin)
-      if (!this.#holds(place, bin)) this.#totals.splice(place, 0, bin * COUNT)
-      this.#totals[place] = (this.#totals[place] as number) + (entry % COUNT)
-      this.#count += entry % COUNT
+      if (!this.#holds(place, bin)) insert(this.#totals, place, bin * COUNT)
+      this.#totals[place] = (this.#totals[place] as number) + countOf(entry)
+      this.#count += countOf(entry)
     }
   }
 
@@ -130,11 +142,11 @@ export class Sketch {
   #drop(cell: number): void {
     while (this.#head < this.#log.length && this.#cell(this.#head) === cell) {
       const entry = this.#log[this.#head++] as number
-      const place = this.#find(Math.floor(entry / COUNT / CELLS))
-      const left = (this.#totals[place] as number) - (entry % COUNT)
-      if (left % COUNT === 0) this.#totals.splice(place, 1)
+      const place = this.#find(Math.floor(highOf(entry) / CELLS))
+      const left = (this.#totals[place] as number) - countOf(entry)
+      if (countOf(left) === 0) remove(this.#totals, place)
       else this.#totals[place] = left
-      this.#count -= entry % COUNT
+      this.#count -= countOf(entry)
     }
     if (this.#head < 16 || this.#head * 2 < this.#log.length) return
     this.#log = this.#log.slice(this.#head)
@@ -142,7 +154,26 @@ export class Sketch {
   }
 
   #cell(index: number): number {
-    return Math.floor((this.#log[index] as number) / COUNT) % CELLS
+    return cellOf(this.#log[index] as number)
+  }
+
+  /** The total in which the reading is that `rank` others are not above, or not below. */
+  #fromLeast(rank: number): number {
+    let place = 0
+    for (let seen = countOf(this.#totals[0] as number); seen <= rank; seen += countOf(this.#totals[place] as number))
+      place++
+    return this.#totals[place] as number
+  }
+
+  #fromMost(rank: number): number {
+    let place = this.#totals.length - 1
+    for (
+      let seen = countOf(this.#totals[place] as number);
+      seen <= rank;
+      seen += countOf(this.#totals[place] as number)
+    )
+      place--
+    return this.#totals[place] as number
   }
 
   /** Where the bin is in `totals`, or would be. */
@@ -158,6 +189,6 @@ export class Sketch {
   }
 
   #holds(place: number, bin: number): boolean {
-    return place < this.#totals.length && Math.floor((this.#totals[place] as number) / COUNT) === bin
+    return place < this.#totals.length && highOf(this.#totals[place] as number) === bin
   }
 }

@@ -166,7 +166,10 @@ export const loadSnapshot = (shard: Shard, recent: RecentKeys, chunks: Iterable<
   ]
   readRecords(words, places, loads)
   for (const [device, rows] of head.waiting) for (const row of rows) shard.waiting.put(places[device] as number, row)
-  for (const rule of former) dropAll(shard, rule, 'rule-removed')
+  for (const rule of former) {
+    dropAll(shard, rule, 'rule-removed')
+    rule.states.close()
+  }
   settleDevices(shard, removed)
   return true
 }

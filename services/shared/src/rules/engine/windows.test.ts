@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { ANSWER, FOLD_OF } from './folds.ts'
+import { ANSWER, PARTS_OF } from './folds.ts'
 import { Moment } from './moment.ts'
 import { SKETCH_ERROR, Sketch } from './sketch.ts'
 import { Windows } from './windows.ts'
@@ -9,7 +9,6 @@ import { Windows } from './windows.ts'
 type Reading = { readonly at: number; readonly value: number }
 
 const START = 1_700_000_000_000_000
-const NO_LAST = { value: Number.NaN, micros: Number.NEGATIVE_INFINITY }
 
 /** Readings with gaps of all sizes, some longer than the window. */
 const readings = fc
@@ -44,24 +43,20 @@ test('a window holds what the definition of its buckets says, at every reading',
   fc.assert(
     fc.property(readings, windowMs, (all, ms) => {
       const moment = new Moment()
-      const folds = { sum: FOLD_OF.sum, min: FOLD_OF.min, max: FOLD_OF.max, stddev: FOLD_OF.stddev }
-      const windows = Object.fromEntries(
-        Object.entries(folds).map(([name, fold]) => [name, new Windows(fold, moment.clock(ms))]),
-      ) as Record<keyof typeof folds, Windows>
-      for (const one of Object.values(windows)) one.watch(3)
+      const windows = new Windows(PARTS_OF.sum, moment.clock(ms))
+      windows.watch(3)
+      windows.extend([...PARTS_OF.count, ...PARTS_OF.stddev, ...PARTS_OF.min, ...PARTS_OF.max])
       for (const [i, { at, value }] of all.entries()) {
         moment.set(at)
-        for (const one of Object.values(windows)) one.add(3, value, at)
+        windows.add(3, value, at)
         const held = within(all.slice(0, i + 1), at, ms)
         const mean = held.reduce((a, b) => a + b, 0) / held.length
-        assert.equal(ANSWER.count(windows.sum.lanes(3)), held.length)
-        assert.equal(ANSWER.avg(windows.sum.lanes(3)), mean)
-        assert.equal(ANSWER.min(windows.min.lanes(3)), Math.min(...held))
-        assert.equal(ANSWER.max(windows.max.lanes(3)), Math.max(...held))
-        near(
-          ANSWER.stddev(windows.stddev.lanes(3)),
-          Math.sqrt(held.reduce((a, b) => a + (b - mean) ** 2, 0) / held.length),
-        )
+        const whole = windows.whole(3)
+        assert.equal(ANSWER.count(whole), held.length)
+        assert.equal(ANSWER.avg(whole), mean)
+        assert.equal(ANSWER.min(whole), Math.min(...held))
+        assert.equal(ANSWER.max(whole), Math.max(...held))
+        near(ANSWER.stddev(whole), Math.sqrt(held.reduce((a, b) => a + (b - mean) ** 2, 0) / held.length))
       }
     }),
     { numRuns: 200 },
@@ -72,18 +67,19 @@ test('what leaves next leaves exactly then', () => {
   fc.assert(
     fc.property(readings, windowMs, (all, ms) => {
       const moment = new Moment()
-      const windows = new Windows(FOLD_OF.count, moment.clock(ms))
+      const windows = new Windows(PARTS_OF.count, moment.clock(ms))
       windows.watch(0)
       for (const { at, value } of all) {
         moment.set(at)
         windows.add(0, value, at)
       }
-      for (let left = windows.lanes(0)[0] as number; left > 0; left = windows.lanes(0)[0] as number) {
+      const left = (): number => ANSWER.count(windows.whole(0))
+      for (let before = left(); before > 0; before = left()) {
         const leaves = windows.nextLeave(0, moment.micros + 1)
         moment.set(leaves - 1)
-        assert.equal(windows.lanes(0)[0], left)
+        assert.equal(left(), before)
         moment.set(leaves)
-        assert.ok((windows.lanes(0)[0] as number) < left)
+        assert.ok(left() < before)
       }
       assert.equal(windows.nextLeave(0, moment.micros + 1), Number.POSITIVE_INFINITY)
     }),
@@ -120,28 +116,62 @@ test('quantiles are within their stated error of the exact ones, also after a sa
 
 test('rate and delta need two readings at different times', () => {
   const moment = new Moment()
-  const windows = new Windows(FOLD_OF.rate, moment.clock(60_000))
+  const windows = new Windows(PARTS_OF.rate, moment.clock(60_000))
   windows.watch(0)
   moment.set(START)
   windows.add(0, 4, START)
-  assert.equal(ANSWER.rate(windows.lanes(0), { value: 4, micros: START }), undefined)
+  assert.equal(ANSWER.rate(windows.whole(0)), undefined)
   moment.set(START + 2_000_000)
   windows.add(0, 9, START + 2_000_000)
-  assert.equal(ANSWER.rate(windows.lanes(0), { value: 9, micros: START + 2_000_000 }), 2.5)
-  assert.equal(ANSWER.delta(windows.lanes(0), { value: 9, micros: START + 2_000_000 }), 5)
-  assert.equal(ANSWER.rate(windows.lanes(0), NO_LAST), undefined)
+  assert.equal(ANSWER.rate(windows.whole(0)), 2.5)
+  assert.equal(ANSWER.delta(windows.whole(0)), 5)
+  moment.set(START + 200_000_000)
+  assert.equal(ANSWER.rate(windows.whole(0)), undefined)
+})
+
+test('parts that are asked for later begin then, and the others go on; a record is loaded as far as it goes', () => {
+  const moment = new Moment()
+  const windows = new Windows(PARTS_OF.max, moment.clock(60_000))
+  for (const device of [0, 70]) windows.watch(device)
+  const read = (second: number, value: number): void => {
+    const at = START + second * 1_000_000
+    moment.set(at)
+    for (const device of [0, 70]) windows.add(device, value + device, at)
+  }
+  read(0, 9)
+  windows.extend(PARTS_OF.stddev)
+  read(10, 5)
+  read(20, 7)
+  const known = (of: Windows): unknown[] => [ANSWER.max(of.whole(70)), ANSWER.stddev(of.whole(70))]
+  assert.deepEqual(known(windows), [79, 1])
+  const other = new Windows([...PARTS_OF.avg, ...PARTS_OF.max], moment.clock(60_000))
+  other.watch(70)
+  other.load(70, windows.save(70))
+  assert.deepEqual([ANSWER.max(other.whole(70)), ANSWER.avg(other.whole(70))], [79, undefined])
+})
+
+test('the deviation of equal readings is exactly 0', () => {
+  const moment = new Moment()
+  const windows = new Windows(PARTS_OF.stddev, moment.clock(60_000))
+  windows.watch(0)
+  for (let second = 0; second < 200; second += 1.7) {
+    const at = Math.round(START + second * 1_000_000)
+    moment.set(at)
+    windows.add(0, 0.1, at)
+    assert.equal(ANSWER.stddev(windows.whole(0)), 0)
+  }
 })
 
 test('a device that is not watched takes no room and has no data', () => {
   const moment = new Moment()
-  const windows = new Windows(FOLD_OF.sum, moment.clock(1000))
+  const windows = new Windows(PARTS_OF.sum, moment.clock(1000))
   moment.set(START)
   windows.add(5, 1, START)
-  assert.equal(ANSWER.avg(windows.lanes(5)), undefined)
+  assert.equal(ANSWER.sum(windows.whole(5)), undefined)
   assert.equal(windows.bytes, 0)
   windows.watch(5)
   windows.add(5, 1, START)
   windows.forget(5)
   windows.watch(6)
-  assert.equal(ANSWER.count(windows.lanes(6)), 0, 'a place that is used again is empty')
+  assert.equal(ANSWER.sum(windows.whole(6)), undefined, 'a place that is used again is empty')
 })

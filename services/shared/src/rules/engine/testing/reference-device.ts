@@ -7,7 +7,7 @@ import type { Need, Value } from '../../need.ts'
 import type { Labels } from '../ports.ts'
 import { type EventRow, type Reading, truthOf } from './builders.ts'
 import { type Alert, endOf, newAlert, renew, step } from './reference-alert.ts'
-import { answer, changesOf, concerns, historiesOf, isCounted, type Used } from './reference-history.ts'
+import { answer, changesOf, concerns, historyOf, isCounted, type Used, windowOf } from './reference-history.ts'
 import { ReferenceSilence } from './reference-silence.ts'
 import { isDoubtful, isSelected, markOf, type Rule, storing, type World } from './reference-world.ts'
 
@@ -103,11 +103,13 @@ export class ReferenceDevice {
 
   /** Begins the histories that are needed now, and forgets those that are not. */
   keepHistories(): void {
-    const watching = this.#world.rules.filter(({ uid }) => this.#alerts.has(uid))
-    const needs = watching.flatMap((rule) => rule.needs)
-    const begins = needs.filter((need) => historiesOf(need).some((name) => !this.#begun.has(name)))
-    for (const need of begins) if (need.fn === 'absent') this.#silence.begin(need.measurement)
-    const names = needs.flatMap(historiesOf)
+    const needs = this.#world.rules.filter(({ uid }) => this.#alerts.has(uid)).flatMap((rule) => rule.needs)
+    for (const need of needs)
+      if (need.fn === 'absent' && !this.#begun.has(historyOf(need) as string)) this.#silence.begin(need.measurement)
+    // A window that is watched is kept with all that any rule asks of it.
+    const windows = new Set(needs.map(windowOf).filter((name) => name !== undefined))
+    const shared = this.#world.rules.flatMap((rule) => rule.needs).filter((need) => windows.has(windowOf(need) ?? ''))
+    const names = [...windows, ...[...needs, ...shared].map(historyOf).filter((name) => name !== undefined)]
     this.#begun = new Map(names.map((name) => [name, this.#begun.get(name) ?? this.#used.length]))
   }
 
@@ -222,7 +224,7 @@ export class ReferenceDevice {
   #candidate({ uid, needs }: Rule): number {
     const alert = this.#alerts.get(uid)
     if (!alert) return NEVER
-    const changes = needs.flatMap((need) => changesOf(need, this.#history(need)))
+    const changes = needs.flatMap((need) => changesOf(need, this.#history(need, windowOf(need))))
     const deadline = alert.deadline === undefined ? [] : [Math.max(alert.deadline, alert.judgedAt + 1)]
     return Math.min(NEVER, ...[...changes, ...deadline].filter((at) => at > alert.judgedAt))
   }
@@ -249,8 +251,9 @@ export class ReferenceDevice {
     this.#world.found.push({ ruleUid: uid, device: this.id, ...change, cause, value, isRough })
   }
 
-  #history(need: Need): readonly Used[] {
-    const begun = this.#begun.get(historiesOf(need)[0] as string)
+  /** What was used of it since a history began, its own or that of the window it shares. */
+  #history(need: Need, name = historyOf(need)): readonly Used[] {
+    const begun = this.#begun.get(name ?? '')
     return begun === undefined ? [] : this.#used.slice(begun).filter((used) => concerns(need, used))
   }
 

@@ -15,16 +15,32 @@ export type Used = {
 
 type Timed = { readonly at: number; readonly value: number }
 
-/** Functions that are answered from the same state begin their history together. */
-const SHARED: Readonly<Record<string, string>> = { avg: 'sum', count: 'sum', delta: 'rate' }
+/** What is kept of a window for each function; each part has a history of its own. */
+const PART: Readonly<Record<string, string>> = {
+  ...{
+    avg: 'sum',
+    sum: 'sum',
+    count: 'count',
+    min: 'least',
+    max: 'most',
+    stddev: 'spread',
+    rate: 'first',
+    delta: 'first',
+  },
+}
 
-/** Names of the histories that a need keeps, its own first. */
-export const historiesOf = (need: Need): readonly string[] => {
-  if (need.fn === 'offline') return []
+/** Name of the window that a need shares with others; undefined where it shares none. */
+export const windowOf = (need: Need): string | undefined =>
+  need.fn in PART && 'measurement' in need && 'windowMs' in need
+    ? `window ${need.measurement} ${need.windowMs}`
+    : undefined
+
+/** Name of the history that a need is answered from; undefined where there is none. */
+export const historyOf = (need: Need): string | undefined => {
+  if (need.fn === 'offline') return undefined
   const about = 'type' in need ? `event ${need.type}` : need.measurement
   const length = 'windowMs' in need && need.fn !== 'absent' ? need.windowMs : ''
-  const own = `${SHARED[need.fn] ?? need.fn} ${about} ${length}`
-  return need.fn === 'rate' || need.fn === 'delta' ? [own, `last ${about} `] : [own]
+  return `${PART[need.fn] ?? need.fn} ${about} ${length}`
 }
 
 export const concerns = (need: Need, { values, type }: Used): boolean =>

@@ -90,9 +90,9 @@ export class Reference {
     for (const device of this.#devices) {
       device.pass()
       device.drop(rule, cause)
-      device.keepHistories()
     }
     this.#world.rules = this.#world.rules.filter((one) => one !== rule)
+    for (const device of this.#devices) device.keepHistories()
   }
 
   #setDevice(id: string, labels: Labels): void {
