@@ -130,7 +130,8 @@ export const lateFleet = (allowedLatenessMs: number, changes: Partial<FleetDocum
 }
 
 type RuleChanges = Partial<Omit<RuleDocument, 'when' | 'clearWhen'>> & {
-  readonly when: Tree
+  /** As the test language has it, or as text for another compiler. */
+  readonly when: Tree | string
   readonly clearWhen?: Tree
 }
 
@@ -145,7 +146,7 @@ export const ruleDocument = ({ when, clearWhen, ...changes }: RuleChanges): Rule
   fleet: 'reefers',
   suspend: false,
   selector: { matchLabels: {}, matchExpressions: [] },
-  when: JSON.stringify(when),
+  when: typeof when === 'string' ? when : JSON.stringify(when),
   ...(clearWhen && { clearWhen: JSON.stringify(clearWhen) }),
   forMs: 0,
   forReadings: 1,
