@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { CHUNK_BYTES, type Checkpoint, CheckpointStore, Overtaken } from '@fleetloom/alerter/checkpoint/store'
+import { type Checkpoint, CheckpointStore, Overtaken } from '@fleetloom/alerter/checkpoint/store'
 import { namesOf } from '@fleetloom/crds/names'
 import { connectNats, type Nats } from '@fleetloom/shared/nats'
+import { CHUNK_BYTES } from '@fleetloom/shared/rules/engine/snapshot'
 import type { KV } from '@nats-io/kv'
 import { type NatsServer, startNats } from '../kit/nats.ts'
 

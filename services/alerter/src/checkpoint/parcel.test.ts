@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { CHUNK_BYTES } from '@fleetloom/shared/rules/engine/snapshot'
 import { fleetDocument, ruleDocument } from '../fleet/testing.ts'
 import { transitionOf } from '../testing.ts'
 import { type Parcel, pack, unpack } from './parcel.ts'
-import { CHUNK_BYTES } from './store.ts'
 
 const bytes = (length: number, fill: number): Uint8Array => Buffer.alloc(length, fill)
 const plain = ({ engine, counters, ...rest }: Parcel) => ({

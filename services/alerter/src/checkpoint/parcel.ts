@@ -5,8 +5,8 @@
 import type { RuleDocument } from '@fleetloom/shared/alerts/rule-document'
 import type { FleetDocument } from '@fleetloom/shared/pipeline/fleet-document'
 import type { Labels } from '@fleetloom/shared/rules/engine/ports'
+import { CHUNK_BYTES } from '@fleetloom/shared/rules/engine/snapshot'
 import type { Found } from '../fleet/letters.ts'
-import { CHUNK_BYTES } from './store.ts'
 
 /** Fleet, rules and devices that were in force. */
 export type Told = {

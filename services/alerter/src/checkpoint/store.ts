@@ -17,9 +17,6 @@ import { parseDocument } from '@fleetloom/shared/pipeline/parse-document'
 import type { KV } from '@nats-io/kv'
 import { z } from 'zod'
 
-/** Longest chunk, bytes. */
-export const CHUNK_BYTES = 512 * 1024
-
 const WRITES_AT_ONCE = 8
 const READ_TRIES = 5
 const HANDOVER = { longestMs: 2_000, everyMs: 100 } as const

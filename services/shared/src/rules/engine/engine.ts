@@ -19,6 +19,7 @@
 import type { RuleDocument } from '../../alerts/rule-document.ts'
 import type { AlertCause, Transition } from '../../alerts/transition.ts'
 import type { FleetDocument } from '../../pipeline/fleet-document.ts'
+import { escapeName } from '../../rows/line-protocol.ts'
 import type { Adopted } from './alert-states.ts'
 import { EVENT_COLUMNS, takeEvent } from './event-intake.ts'
 import { takeRow } from './intake.ts'
@@ -58,9 +59,6 @@ export type ShardOptions = {
   /** Table of the namespace's events, as it stands in line protocol. */
   readonly eventsTable: string
 }
-
-/** Table and symbols in line protocol. */
-const escapeName = (text: string): string => text.replace(/[ ,=\\\n\r]/g, '\\$&')
 
 export class ShardEngine {
   readonly #options: ShardOptions

@@ -15,7 +15,8 @@ import type { Shard } from './shard.ts'
 import type { Row } from './waiting.ts'
 
 const VERSION = 2
-const CHUNK_BYTES = 512 * 1024
+/** Longest chunk of a snapshot, bytes. */
+export const CHUNK_BYTES = 512 * 1024
 const WORD = 8
 
 type Head = {
