@@ -101,7 +101,7 @@ export class Outside {
   adopt(last: Transition): AlertCause | undefined {
     const { ruleUid, device, atMicros } = last
     if (!this.#devices.has(device)) return 'device-removed'
-    if (!this.#rules.has(ruleUid)) return 'rule-removed'
+    if ((this.#rules.get(ruleUid)?.phase ?? 'Removing') === 'Removing') return 'rule-removed'
     this.#changes++
     const alert = { sinceMicros: firingSince(last), atMicros }
     return this.#engine.adopt(ruleUid, device, alert) ? undefined : 'rule-changed'

@@ -219,10 +219,12 @@ test('without a checkpoint an alert whose rule, device or match is gone resolves
   for (const device of ['b', 'c']) world.setDevice(device)
   world.setRule(ruleDocument({ uid: 'rule-2' }))
   world.setRule(ruleDocument({ uid: 'rule-3' }))
+  world.setRule(ruleDocument({ uid: 'rule-4' }))
   for (const device of ['a', 'b', 'c']) await world.message({ device, temperature: 9 })
   await world.settle()
   world.rules.delete('rule-2')
   world.rules.set('rule-3', ruleDocument({ uid: 'rule-3', generation: 2, suspend: true }))
+  world.rules.set('rule-4', ruleDocument({ uid: 'rule-4', phase: 'Removing' }))
   world.devices.delete('b')
   world.forget()
   await world.start()
@@ -231,6 +233,7 @@ test('without a checkpoint an alert whose rule, device or match is gone resolves
   assert.deepEqual(storyOf(world, 'rule-1', 'b'), ['firing', 'resolved by device-removed'])
   assert.deepEqual(storyOf(world, 'rule-2', 'a'), ['firing', 'resolved by rule-removed'])
   assert.deepEqual(storyOf(world, 'rule-3', 'a'), ['firing', 'resolved by rule-changed'])
+  assert.deepEqual(storyOf(world, 'rule-4', 'a'), ['firing', 'resolved by rule-removed'])
   assert.deepEqual(
     world.firing().map(({ ruleUid, device }) => `${ruleUid} ${device}`),
     ['rule-1 a', 'rule-1 c'],
