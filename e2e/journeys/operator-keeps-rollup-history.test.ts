@@ -23,8 +23,11 @@ const insert = ({ sql }: Platform, fromMs: number, rows: number) =>
       `SELECT timestamp_sequence('${iso(fromMs)}', 900000000L), 'r-1', x, x::double FROM long_sequence(${rows})`,
   )
 
-/** The rollup as a reader sees it: every generation together. */
-const read = async (platform: Platform, beforeMs: number) => {
+/** The rollup as a reader sees it: every generation together. One that never held a row may go between the list and the query. */
+const read = (platform: Platform, beforeMs: number) =>
+  until(() => readOnce(platform, beforeMs), { what: 'the rollup to be read' })
+
+const readOnce = async (platform: Platform, beforeMs: number) => {
   const views = (await tablesOf(platform)).flatMap((view) => {
     const generation = generationOf('fleetloom', FLEET, EVERY, view)
     return generation === undefined ? [] : [{ view, generation }]
