@@ -24,6 +24,7 @@ import { bytesOf, type Parcel, pack } from '../checkpoint/parcel.ts'
 import { Overtaken, type Position } from '../checkpoint/store.ts'
 import { CheckpointWriter } from './checkpoint-writer.ts'
 import { Counting } from './counting.ts'
+import { EngineCopy } from './engine-copy.ts'
 import { endOf } from './leftovers.ts'
 import { type Found, letterOf } from './letters.ts'
 import { engineMessage } from './message.ts'
@@ -32,7 +33,7 @@ import { Outgoing } from './outgoing.ts'
 import { Outside } from './outside.ts'
 import { reportOf } from './report.ts'
 import { RowOutcomes } from './row-outcomes.ts'
-import { QUIET_CHECKPOINT_MS, type ShardOptions, type StreamFacts } from './shard-options.ts'
+import { ownShare, QUIET_CHECKPOINT_MS, type ShardOptions, type StreamFacts } from './shard-options.ts'
 
 export class Shard {
   readonly index: number
@@ -53,6 +54,8 @@ export class Shard {
   #covered = -1
   #checkpointMs = performance.now()
   readonly #writer: CheckpointWriter
+  #copy: EngineCopy | undefined
+  #copying: Promise<unknown> | undefined
   /** Rows were taken since the last checkpoint. */
   #hasRows = false
   readonly #missed = new Missed()
@@ -116,6 +119,7 @@ export class Shard {
   /** Something about the fleet, its rules or its devices has changed. */
   tell(change: (outside: Outside) => void): void {
     if (this.#isBehind) return
+    this.#copy?.finish()
     change(this.#outside)
     this.#publish()
   }
@@ -150,6 +154,7 @@ export class Shard {
 
   /** Takes a message of the shard's telemetry or of the fleet's events. `signal` ends the wait for room. */
   async take(message: JsMsg, signal: AbortSignal): Promise<void> {
+    while (this.#copying) await this.#copying
     if (message.seq <= this.#sequence) return
     try {
       this.#read(message)
@@ -171,8 +176,9 @@ export class Shard {
 
   /** Writes a checkpoint when one is due. */
   tick(nowMs: number): void {
-    const due = this.#hasRows ? this.#options.parts.checkpointMs : QUIET_CHECKPOINT_MS
-    if (this.#outgoing.held > 0 || nowMs - this.#checkpointMs >= due) this.#writer.begin()
+    const { parts, document, index } = this.#options
+    const due = this.#hasRows ? parts.checkpointMs : QUIET_CHECKPOINT_MS
+    if (this.#outgoing.held > 0 || nowMs - this.#checkpointMs >= due * ownShare(document, index)) this.#writer.begin()
   }
 
   /** The fleet is gone: its alerts end, and the checkpoint goes. @throws what keeps it from that; it can be called again. */
@@ -248,10 +254,10 @@ export class Shard {
     const { checkpoints, metrics } = this.#options.parts
     const [changes, held, startedMs] = [this.#outside.changes, this.#outgoing.held, performance.now()]
     const position = { streamCreated: this.#streamCreated, sequence: this.#sequence }
-    const parts = { engine: this.#engine.snapshot(), counters: this.#counting.encode() }
-    const chunks = pack({ ...this.#outside.told(), ...parts, outgoing: this.#outgoing.all() })
+    const parts = { counters: this.#counting.encode(), outgoing: this.#outgoing.all(), ...this.#outside.told() }
     this.#hasRows = false
     this.#checkpointMs = startedMs
+    const chunks = pack({ ...parts, engine: await this.#copyEngine() })
     const revision = await checkpoints
       .write(this.#document, this.index, { ...position, chunks }, before)
       .catch((error) => this.#lost(error))
@@ -259,6 +265,17 @@ export class Shard {
     this.#outgoing.release(changes === this.#outside.changes ? this.#outgoing.held : held)
     metrics.checkpointed(bytesOf(chunks), (performance.now() - startedMs) / 1000)
     return revision
+  }
+
+  /** While it is made, messages wait; what is told finishes it first. */
+  async #copyEngine(): Promise<readonly Uint8Array[]> {
+    this.#copy = new EngineCopy(this.#engine)
+    const made = this.#copy.make().finally(() => {
+      this.#copy = undefined
+      this.#copying = undefined
+    })
+    this.#copying = made.catch(() => undefined)
+    return await made
   }
 
   /** What was held is another replica's to find once it has overtaken us. */

@@ -56,6 +56,7 @@ export class AlertStates {
   readonly #records = new Records(BLANK)
   readonly #board: Board
   readonly #seat: number
+  readonly #saved = new Float64Array(2 + BLANK.length)
 
   constructor(limits: Limits, board: Board) {
     this.limits = limits
@@ -148,10 +149,13 @@ export class AlertStates {
     return this.#records.cells.byteLength
   }
 
-  /** State and due as they are on the board, and the record. */
+  /** State and due as they are on the board, and the record; valid until the next call. */
   save(device: number): Float64Array {
-    const state = this.#board.state(device, this.#seat)
-    return Float64Array.of(state, this.due(device), ...this.#records.record(device))
+    const saved = this.#saved
+    saved[0] = this.#board.state(device, this.#seat)
+    saved[1] = this.due(device)
+    saved.set(this.#records.record(device), 2)
+    return saved
   }
 
   load(device: number, record: Float64Array): void {

@@ -30,7 +30,7 @@ import { adopt, recompile, releaseAdopted, removeDevice, removeRule, setDevice, 
 import { Rows } from './rows.ts'
 import { indexRules, makeShard, type PresenceChange, type RowCounts, type Shard } from './shard.ts'
 import type { Progress } from './shard-clock.ts'
-import { loadSnapshot, takeSnapshot } from './snapshot.ts'
+import { loadSnapshot, snapshotSteps } from './snapshot.ts'
 
 export type Message = {
   /** Rows of line protocol; may be empty. */
@@ -192,7 +192,16 @@ export class ShardEngine {
 
   /** Everything that the stream has made of the engine, in chunks of at most 512 KiB; later messages do not change them. */
   snapshot(): Uint8Array[] {
-    return takeSnapshot(this.#shard, this.#recent)
+    const steps = this.snapshotSteps()
+    for (;;) {
+      const { done, value } = steps.next()
+      if (done) return value
+    }
+  }
+
+  /** The same in steps of less than a millisecond. Between them nothing may be taken or told. */
+  snapshotSteps(): Generator<undefined, Uint8Array[]> {
+    return snapshotSteps(this.#shard, this.#recent)
   }
 
   /**

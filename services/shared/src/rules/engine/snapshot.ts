@@ -34,6 +34,7 @@ type Head = {
 /** Collects doubles in chunks. */
 class Chunks {
   readonly all: Uint8Array[] = []
+  readonly #about = new Float64Array(3)
   #chunk = new Float64Array(0)
   #at = 0
 
@@ -46,6 +47,14 @@ class Chunks {
       this.#at += part.length
       from += part.length
     }
+  }
+
+  record(part: number, device: number, record: Float64Array): void {
+    this.#about[0] = part
+    this.#about[1] = device
+    this.#about[2] = record.length
+    this.numbers(this.#about)
+    this.numbers(record)
   }
 
   done(): Uint8Array[] {
@@ -80,7 +89,7 @@ const jsonWords = (head: Head): Float64Array => {
   return words
 }
 
-/** What the records are about, in the order of their part: who has one, and what is in it. */
+/** What the records are about, in the order of their part: who has one, and what is in it, until the next is asked for. */
 type Part = { readonly has: (device: number) => boolean; readonly save: (device: number) => Float64Array }
 
 const partsOf = ({ devices, history, rules }: Shard): readonly Part[] => [
@@ -92,19 +101,22 @@ const partsOf = ({ devices, history, rules }: Shard): readonly Part[] => [
   })),
 ]
 
-/** The shard as it is now. Copies at once: later messages do not change it. */
-export const takeSnapshot = (shard: Shard, recent: RecentKeys): Uint8Array[] => {
+/** Records copied in one step: some tenths of a millisecond. */
+const STEP_RECORDS = 100
+
+/** Copies the shard in steps, between which it must not change; gives the snapshot. */
+export function* snapshotSteps(shard: Shard, recent: RecentKeys): Generator<undefined, Uint8Array[]> {
   const chunks = new Chunks()
   chunks.numbers(jsonWords(headOf(shard, recent)))
   const all = [...shard.devices.table.all()]
-  partsOf(shard).forEach(({ has, save }, part) => {
+  let copied = 0
+  for (const [part, { has, save }] of partsOf(shard).entries())
     for (const device of all) {
       if (!has(device)) continue
-      const record = save(device)
-      chunks.numbers(Float64Array.of(part, device, record.length))
-      chunks.numbers(record)
+      chunks.record(part, device, save(device))
+      copied++
+      if (copied % STEP_RECORDS === 0) yield
     }
-  })
   return chunks.done()
 }
 
@@ -130,9 +142,16 @@ const isHead = (value: unknown): value is Head => (value as Head | null)?.versio
 
 /** Undefined for bytes that are no snapshot of this version. */
 const parse = (chunks: Iterable<Uint8Array>): { head: Head; words: Float64Array } | undefined => {
-  const bytes = Buffer.concat([...chunks])
-  if (bytes.length < WORD || bytes.length % WORD !== 0) return undefined
-  const all = new Float64Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length))
+  const parts = [...chunks]
+  const size = parts.reduce((sum, part) => sum + part.length, 0)
+  if (size < WORD || size % WORD !== 0) return undefined
+  const all = new Float64Array(size / WORD)
+  const bytes = Buffer.from(all.buffer)
+  let at = 0
+  for (const part of parts) {
+    bytes.set(part, at)
+    at += part.length
+  }
   const length = all[0] as number
   try {
     const head: unknown = JSON.parse(bytes.toString('utf8', WORD, WORD + length))

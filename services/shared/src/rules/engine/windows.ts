@@ -42,6 +42,7 @@ export class Windows {
   /** The record at hand. */
   #page: Float64Array = new Float64Array(0)
   #at = 0
+  #saved: Float64Array = new Float64Array(0)
   /** The answer that was given last: whose, and at which bucket. */
   #whole: Whole
   #whose = NOBODY
@@ -140,10 +141,11 @@ export class Windows {
     return Number.POSITIVE_INFINITY
   }
 
-  /** A copy of a device's record, behind the code of its layout. */
+  /** A copy of a device's record, behind the code of its layout; valid until the next call. */
   save(device: number): Float64Array {
     this.#seek(this.#slots.of(device))
-    const record = new Float64Array(1 + this.#stride)
+    if (this.#saved.length !== 1 + this.#stride) this.#saved = new Float64Array(1 + this.#stride)
+    const record = this.#saved
     record[0] = this.#layout.code
     record.set(this.#page.subarray(this.#at, this.#at + this.#stride), 1)
     return record
