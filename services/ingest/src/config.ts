@@ -35,7 +35,11 @@ export const config = z.object({
     .min(8 * 1024 * 1024)
     .default(48 * 1024 * 1024)
     .describe('memory of rows that no stream has acknowledged; beyond it, reading pauses'),
-  probeMs: whole.min(100).default(5_000).describe('pause between two probes of how far a session is'),
+  probeMs: whole
+    .min(100)
+    .max(15_000)
+    .default(5_000)
+    .describe('pause between two probes of how far a session is; marks more than 30 s apart count as an outage of ours'),
   takeoverPauseMs: whole
     .min(100)
     .default(5_000)
