@@ -39,7 +39,9 @@ export const config = z.object({
     .min(100)
     .max(15_000)
     .default(5_000)
-    .describe('pause between two probes of how far a session is; marks more than 30 s apart count as an outage of ours'),
+    .describe(
+      'pause between two probes of how far a session is; marks more than 30 s apart count as an outage of ours',
+    ),
   takeoverPauseMs: whole
     .min(100)
     .default(5_000)
