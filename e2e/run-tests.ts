@@ -48,9 +48,15 @@ const filesOf = (suite: Suite, only: string | undefined): string[] =>
     .sort()
     .map((file) => join(ROOT, file))
 
+/** What a test threw; where the end of what it used failed as well, that comes behind it. */
+const textOf = (error: unknown): string => {
+  const { suppressed, error: later } = error as Partial<SuppressedError>
+  if (suppressed !== undefined) return `${textOf(suppressed)}\nand while it ended: ${textOf(later)}`
+  return error instanceof Error ? (error.stack ?? error.message) : String(error)
+}
+
 const explain = (name: string, error: unknown): string => {
-  const cause = error instanceof Error && error.cause ? error.cause : error
-  const text = cause instanceof Error ? (cause.stack ?? cause.message) : String(cause)
+  const text = textOf(error instanceof Error && error.cause ? error.cause : error)
   return `    ✗ ${name}\n${text.replace(/^/gm, '      ')}`
 }
 
