@@ -50,7 +50,7 @@ const filesOf = (suite: Suite, only: string | undefined): string[] =>
 
 /** What a test threw; where the end of what it used failed as well, that comes behind it. */
 const textOf = (error: unknown): string => {
-  const { suppressed, error: later } = error as Partial<SuppressedError>
+  const { suppressed, error: later } = (error ?? {}) as Partial<SuppressedError>
   if (suppressed !== undefined) return `${textOf(suppressed)}\nand while it ended: ${textOf(later)}`
   return error instanceof Error ? (error.stack ?? error.message) : String(error)
 }
