@@ -49,7 +49,8 @@ test('an example is applied, waited for, shown, and takes readings', async () =>
     columns,
     /^NAMESPACE +NAME +READY +REASON +DEVICES +ONLINE +AGE\ncoldchain +\S*reefers +True +Converged +1 +0 +\d+s/,
   )
-  await kube.untilTold(REEFERS, /Created: .*table coldchain_reefers; .*stream fleet_coldchain_reefers/)
+  for (const made of ['table coldchain_reefers;', 'stream fleet_coldchain_reefers;'])
+    await kube.untilTold(REEFERS, new RegExp(`Created: .*${made}`))
 })
 
 test('an unchanged fleet is written to nowhere, not even by an operator that starts anew', async () => {

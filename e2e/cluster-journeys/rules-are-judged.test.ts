@@ -87,7 +87,7 @@ after(() => kube?.[Symbol.asyncDispose]())
 test('the certificate and its authority are replaced while rules are applied, and every bad one is refused', async () => {
   const aging = await authority()
   const path = await stored('path')
-  assert.match(path, /^\/validate\/[\w-]{43}$/)
+  assert.match(path, /^\/validate\/[0-9a-f]{64}$/)
   assert.equal(new X509Certificate(aging).subject, 'CN=aging')
   let refused = 0
   const refuses = async () => {

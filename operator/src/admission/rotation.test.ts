@@ -168,6 +168,6 @@ test('a Secret without a path is given one, and keeps its authority', async () =
   const { keeper, state } = aKeeper(true, secret)
   await keeper.look()
   assert.ok(isSignedBy(state.shown, first))
-  assert.match(state.path, /^\/validate\/[\w-]{43}$/)
+  assert.match(state.path, /^\/validate\/[0-9a-f]{64}$/)
   assert.equal(secret.authority?.path, state.path)
 })

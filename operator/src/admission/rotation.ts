@@ -27,10 +27,10 @@ export type Authority = {
   readonly previous?: string
 }
 
-/** A path that nobody guesses. */
-export const newPath = (): string => `/validate/${randomBytes(32).toString('base64url')}`
+/** A path that nobody guesses. The API server takes lower case letters, digits, dots and dashes in one. */
+export const newPath = (): string => `/validate/${randomBytes(32).toString('hex')}`
 
-const PATH = /^\/validate\/[\w-]{43}$/
+const PATH = /^\/validate\/[0-9a-f]{64}$/
 
 const MINUTE_MS = 60_000
 const DAY_MS = 24 * 60 * MINUTE_MS
