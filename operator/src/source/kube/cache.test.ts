@@ -34,3 +34,11 @@ test('a list that says nothing new tells nobody', () => {
   cache.onList([fleet('a', '30', 2)])
   assert.deepEqual(told, [])
 })
+
+test('the answer to a write that comes behind the end of its object does not bring it back', () => {
+  const { cache, told, held } = cacheOf(fleet('a', '20'), fleet('b', '21'))
+  cache.onAnswer(fleet('b', '22', 2))
+  cache.onDelete(fleet('a', '23'))
+  cache.onAnswer(fleet('a', '22', 2))
+  assert.deepEqual([held(), told], [['b@2'], ['b', 'a']])
+})

@@ -40,6 +40,12 @@ export class Cache implements Watcher<CustomObject> {
     if (!held || held.version < BigInt(object.metadata.resourceVersion)) this.#hold(object)
   }
 
+  /** What a write of ours was answered with. An object that was deleted meanwhile does not come back by it. */
+  onAnswer(object: CustomObject): void {
+    const { uid } = this.get(resourceOf(this.#kind, object).metadata)?.metadata ?? {}
+    if (uid === object.metadata.uid) this.onPut(object)
+  }
+
   onDelete({ metadata: { namespace = '', name, uid } }: CustomObject): void {
     const ref = { namespace, name }
     if (this.get(ref)?.metadata.uid !== uid) return

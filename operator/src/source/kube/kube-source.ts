@@ -49,7 +49,7 @@ const createWrites = (caches: ReadonlyMap<Kind, Cache>, { api, beforeWrite }: Ku
   const patch = async (kind: Kind, path: string, request: Patch): Promise<void> => {
     beforeWrite()
     try {
-      caches.get(kind)?.onPut(await api.request<CustomObject>({ method: 'PATCH', path, ...request }))
+      caches.get(kind)?.onAnswer(await api.request<CustomObject>({ method: 'PATCH', path, ...request }))
     } catch (error) {
       if (!isGone(error)) throw error
     }
