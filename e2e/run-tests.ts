@@ -138,7 +138,7 @@ const runSuite = async (suite: Suite, report: Report, only: string | undefined):
     report.total.skipped += files.length
     return
   }
-  const stream = run({ files, concurrency, cwd: ROOT })
+  const stream = run({ files, concurrency, cwd: ROOT, forceExit: true })
   stream.on('test:complete', (event) => report.completed(event))
   stream.on('test:stdout', ({ message }) => process.stdout.write(message.replace(/^(?=.)/gm, '    | ')))
   stream.on('test:stderr', ({ file, message }) => report.wrote(file, message))

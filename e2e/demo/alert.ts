@@ -1,5 +1,5 @@
 /**
- * The scene that the demo plays: the user's device leaves its door open until the example rule `door-open` fires, then closes it, and
+ * The scene that the demo plays: a device leaves its door open until the example rule `door-open` fires, then closes it, and
  * the alert resolves. All of it goes the way of any reading.
  */
 import { setTimeout as sleep } from 'node:timers/promises'

@@ -1,4 +1,7 @@
-/** The device that the demo makes for its user. The api tells its secret once, so it is kept in the demo's folder. */
+/**
+ * The devices that the demo makes: one for its user, and one that leaves its door open, as a broker lets a device have one session. The
+ * api tells their secrets once, so they are kept in the demo's folder.
+ */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Device } from '../kit/api-client.ts'
@@ -6,14 +9,15 @@ import type { Platform } from '../kit/platform.ts'
 import { DATA } from './folder.ts'
 
 const FLEET = { namespace: 'coldchain', name: 'reefers' }
-const FILE = join(DATA, 'secrets', 'truck-1.json')
+const DISPLAY_NAMES = { 'truck-1': 'Your truck', 'truck-2': 'The truck with the door' } as const
 
 /** Registered once; on later starts the one of before. */
-export const demoDevice = async (platform: Platform): Promise<Device> => {
-  if (existsSync(FILE)) return JSON.parse(readFileSync(FILE, 'utf8')) as Device
+export const demoDevice = async (platform: Platform, name: keyof typeof DISPLAY_NAMES): Promise<Device> => {
+  const file = join(DATA, 'secrets', `${name}.json`)
+  if (existsSync(file)) return JSON.parse(readFileSync(file, 'utf8')) as Device
   await platform.untilReady(FLEET)
-  const spec = { device: 'truck-1', type: 'reefer', labels: { cargo: 'vaccine' }, displayName: 'Your truck' }
+  const spec = { device: name, type: 'reefer', labels: { cargo: 'vaccine' }, displayName: DISPLAY_NAMES[name] }
   const device = await platform.register(FLEET, spec)
-  writeFileSync(FILE, JSON.stringify(device), { mode: 0o600 })
+  writeFileSync(file, JSON.stringify(device), { mode: 0o600 })
   return device
 }

@@ -49,7 +49,7 @@ export const showGuide = (platform: Platform, device: Device): void => {
   say(`  ${publishCommand(platform, device)}`)
   say(bold('See it in the database'))
   say(`  ${queryCommand(platform, device)}`)
-  say(bold('See what alerts fire: truck-1 is about to leave its door open for half a minute'))
+  say(bold('See what alerts fire: truck-2 is about to leave its door open for half a minute'))
   say(`  ${firingCommand(platform)}`)
   say(bold('Change a fleet: add a measurement, then watch it converge'))
   say(

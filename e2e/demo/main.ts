@@ -54,12 +54,13 @@ const start = async (stack: AsyncDisposableStack, watchdog: Watchdog) => {
     await platform.untilReady(fleet, { deadlineMs: 60_000 })
     done(`fleet ${label(fleet)} is ready`)
   }
-  const device = await demoDevice(platform)
+  const device = await demoDevice(platform, 'truck-1')
+  const open = await demoDevice(platform, 'truck-2')
   const onDeath = (how: string) => watchdog.died('simulator', logFileOf('simulator'), how)
   const simulator = stack.use(await startSimulator(platform, { onDeath }))
   watchdog.watch('simulator', simulator)
   done('simulator')
-  return { platform, device }
+  return { platform, device, open }
 }
 
 const interrupted: Promise<'interrupted'> = Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')]).then(
@@ -84,9 +85,9 @@ const play = async (platform: Platform, device: Device, openMs: number): Promise
   await playAlert(platform, device, { openMs, onChange })
 }
 
-const check = async (platform: Platform, device: Device): Promise<void> => {
+const check = async ({ platform, device, open }: Awaited<ReturnType<typeof start>>): Promise<void> => {
   await checkRows(platform, device)
-  await play(platform, device, 0)
+  await play(platform, open, 0)
 }
 
 /** An alert for the user to see; the demo goes on where it fails. */
@@ -101,12 +102,12 @@ const showAlert = async (platform: Platform, device: Device): Promise<void> => {
 const perform = async (stack: AsyncDisposableStack, watchdog: Watchdog): Promise<void> => {
   const started = await meanwhile(watchdog, start(stack, watchdog))
   if (started === 'interrupted') return
-  const { platform, device } = started
-  if (isCheck) return void (await meanwhile(watchdog, check(platform, device)))
+  const { platform, device, open } = started
+  if (isCheck) return void (await meanwhile(watchdog, check(started)))
   showGuide(platform, device)
   await meanwhile(
     watchdog,
-    showAlert(platform, device).then(() => new Promise<never>(() => undefined)),
+    showAlert(platform, open).then(() => new Promise<never>(() => undefined)),
   )
 }
 

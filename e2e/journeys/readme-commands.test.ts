@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { type ChildProcess, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -13,22 +13,26 @@ const README = readFileSync(join(ROOT, 'README.md'), 'utf8')
 const MAKEFILE = readFileSync(join(ROOT, 'Makefile'), 'utf8')
 const START_MS = 90_000
 
+type Started = AsyncDisposable & {
+  readonly output: () => string
+  /** Ctrl-C: the signal reaches the whole group. Resolves when it has ended. */
+  readonly interrupt: () => Promise<void>
+}
+
 /** A command of make in a process group of its own, as in a terminal; it ends with us. */
-const start = (args: readonly string[]): { readonly child: ChildProcess; readonly output: () => string } => {
+const start = (args: readonly string[]): Started => {
   const child = spawn('setpriv', ['--pdeathsig', 'TERM', '--', 'make', ...args], { cwd: ROOT, detached: true })
   let output = ''
   for (const stream of [child.stdout, child.stderr])
     stream.on('data', (chunk) => {
       output += chunk
     })
-  return { child, output: () => output }
-}
-
-/** Ctrl-C: the signal reaches the whole group. */
-const interrupt = async ({ child }: ReturnType<typeof start>): Promise<void> => {
   const gone = once(child, 'exit')
-  process.kill(-(child.pid as number), 'SIGINT')
-  await gone
+  const interrupt = async (): Promise<void> => {
+    if (child.exitCode === null && child.signalCode === null) process.kill(-(child.pid as number), 'SIGINT')
+    await gone
+  }
+  return { output: () => output, interrupt, [Symbol.asyncDispose]: interrupt }
 }
 
 /** The lines that the demo printed after a heading. */
@@ -71,7 +75,7 @@ test('the demo brings rows of every fleet, and its next start goes on with them'
 
 test('the four commands that the demo prints do what they say, and Ctrl-C stops everything', async () => {
   await using folder = tempDir('demo')
-  const demo = start(['demo', `DEMO_DATA=${folder.path}`])
+  await using demo = start(['demo', `DEMO_DATA=${folder.path}`])
   const what = () => `the guide in:\n${demo.output()}`
   await until(() => demo.output().includes('Ctrl-C stops everything'), {
     what: 'the guide',
@@ -89,6 +93,7 @@ test('the four commands that the demo prints do what they say, and Ctrl-C stops 
   const alerts = after(text, 'See what alerts fire')
   await until(async () => (await shell(alerts)).output.includes('"rule":"door-open"'), {
     what: 'the alert of the door',
+    deadlineMs: 60_000,
   })
 
   const changed = await shell(after(text, 'Change a fleet'))
@@ -99,7 +104,7 @@ test('the four commands that the demo prints do what they say, and Ctrl-C stops 
     what: 'the column of the new measurement',
   })
 
-  await interrupt(demo)
+  await demo.interrupt()
   assert.match(demo.output(), /everything stopped/)
   assert.equal(await processesOf(folder.path), '')
 })

@@ -19,8 +19,9 @@ test('five times maxBytes with a healthy writer: not one publish is refused, and
   const watch = setInterval(async () => {
     fullest = Math.max(fullest, (await stream(document.stream.name)).bytes)
   }, 50)
-  await publishRows(under.client, document, { rows, perBatch: 500, perSecond: 60_000, retry: false })
-  clearInterval(watch)
+  await publishRows(under.client, document, { rows, perBatch: 500, perSecond: 60_000, retry: false }).finally(() =>
+    clearInterval(watch),
+  )
   await untilRows(under, document, rows)
   assert.ok(fullest < maxBytes * 0.95, `${fullest} of ${maxBytes}`)
   assert.ok((await metric(writer, 'fleetloom_writer_trims_total')) > 0)
