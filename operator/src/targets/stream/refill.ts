@@ -6,6 +6,7 @@ import type { Names } from '@fleetloom/crds/names'
 import { openAlertsBucket } from '@fleetloom/shared/alerts/bucket'
 import { cursorKey, HISTORY_LANES } from '@fleetloom/shared/alerts/history-lanes'
 import type { Nats } from '@fleetloom/shared/nats'
+import type { ConsumerInfo } from '@nats-io/jetstream'
 import { Stalling } from '../../loop/errors.ts'
 import { INSTALLATION_KEY } from './shape.ts'
 import { orAbsent } from './stream-target.ts'
@@ -22,10 +23,20 @@ export const checkAlertStream = async ({ jsm }: Pick<Nats, 'jsm'>, names: AlertS
     )
 }
 
+/** A reader that has taken nothing yet and begins with the stream. */
+const isAtBeginning = ({ ack_floor, config }: ConsumerInfo): boolean =>
+  ack_floor.consumer_seq === 0 && (config.opt_start_seq ?? 1) <= 1
+
+/** Writes nothing that was written already, so that one that is killed in between is gone on with. */
 export const refillHistory = async (nats: Nats, names: Names): Promise<void> => {
+  const { alertStream } = names
+  const stream = await orAbsent(nats.jsm.streams.info(alertStream))
+  if (!stream || stream.state.messages === 0) return
   const kv = await openAlertsBucket(nats, names)
   for (const lane of HISTORY_LANES) {
-    await kv.delete(cursorKey(lane))
-    await orAbsent(nats.jsm.consumers.delete(names.alertStream, lane))
+    const cursor = await kv.get(cursorKey(lane))
+    if (cursor?.operation === 'PUT') await kv.delete(cursorKey(lane))
+    const consumer = await orAbsent(nats.jsm.consumers.info(alertStream, lane))
+    if (consumer && !isAtBeginning(consumer)) await orAbsent(nats.jsm.consumers.delete(alertStream, lane))
   }
 }
