@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import https from 'node:https'
 import { test } from 'node:test'
+import { setImmediate } from 'node:timers/promises'
 import { newAuthority, newServerCertificate } from '@fleetloom/shared/certificates/authority'
 import { createLogger } from '@fleetloom/shared/process/logger'
 import { aRule } from '../alert-rule/testing.ts'
 import { newPath } from './rotation.ts'
 import { serveAdmission } from './server.ts'
-import { Turns } from './turns.ts'
 import type { Known } from './verdict.ts'
 
 const PATH = newPath()
@@ -23,8 +23,11 @@ const review = JSON.stringify({
   },
 })
 
-const started = async (check: Known['check'] = () => []) => {
-  const known: Known = { check, fleet: async () => undefined, rules: async () => [], conflict: () => undefined }
+const started = async (around: Partial<Known> = {}) => {
+  const nothing: Known = {
+    ...{ check: () => [], fleet: async () => undefined, rules: async () => [], conflict: () => undefined },
+  }
+  const known = { ...nothing, ...around }
   const server = await serveAdmission({ host: '127.0.0.1', port: 0 }, known, createLogger('test', 'silent'))
   server.use(pair, PATH)
   return server
@@ -51,9 +54,11 @@ test('who knows the path is answered', async () => {
 
 test('who does not know the path is told nothing, before anything of the body was read', async () => {
   let judged = 0
-  await using server = await started(() => {
-    judged++
-    return []
+  await using server = await started({
+    check: () => {
+      judged++
+      return []
+    },
   })
   for (const path of ['/', '/validate', `${PATH}x`, PATH.slice(0, -1), PATH.toUpperCase()]) {
     const answered = await ask(server.port, { path, headers: { 'content-length': 1e6 } }, (request) =>
@@ -77,28 +82,23 @@ test('a body that is too long is refused by what it says of itself, and by what 
   assert.equal(answered.status, 413)
 })
 
-test('few have a turn at once, the others wait for it or give up', async () => {
-  const turns = new Turns(2)
-  const gates = Array.from({ length: 4 }, () => Promise.withResolvers<number>())
-  const begun: number[] = []
-  const never = new AbortController().signal
-  const leaving = new AbortController()
-  const done = gates.map(({ promise }, i) => {
-    const work = () => {
-      begun.push(i)
-      return promise
-    }
-    return turns.take(work, i === 2 ? leaving.signal : never)
+test('few reviews are judged at once, and the others have their turn when those are done', async () => {
+  const gate = Promise.withResolvers<undefined>()
+  let begun = 0
+  await using server = await started({
+    fleet: () => {
+      begun++
+      return gate.promise
+    },
   })
-  await Promise.resolve()
-  assert.deepEqual(begun, [0, 1])
-  leaving.abort(new Error('waited too long'))
-  await assert.rejects(done[2] as Promise<number>, /waited too long/)
-  gates[1]?.reject(new Error('failed'))
-  await assert.rejects(done[1] as Promise<number>, /failed/)
-  gates[3]?.resolve(3)
-  assert.equal(await done[3], 3)
-  assert.deepEqual(begun, [0, 1, 3])
-  gates[0]?.resolve(0)
-  assert.equal(await done[0], 0)
+  const reached = new Set<string>()
+  const answers = Array.from({ length: 12 }, (_, i) =>
+    ask(server.port, {}, (request) => request.end(review, () => reached.add(`${i}`))),
+  )
+  while (reached.size < 12 || begun < 8) await setImmediate()
+  assert.deepEqual((await ask(server.port, { method: 'GET' }, (request) => request.end())).status, 404)
+  const atOnce = begun
+  gate.resolve(undefined)
+  assert.deepEqual(new Set((await Promise.all(answers)).map(({ status }) => status)), new Set([200]))
+  assert.deepEqual([atOnce, begun], [8, 12])
 })

@@ -7,10 +7,10 @@ import { createHash, timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import https from 'node:https'
 import type { AddressInfo } from 'node:net'
+import { Bounded } from '@fleetloom/shared/bounded'
 import type { KeyPair } from '@fleetloom/shared/certificates/authority'
 import { type Logger, messageOf } from '@fleetloom/shared/process/logger'
 import { admissionReview, answer } from './review.ts'
-import { Turns } from './turns.ts'
 import type { Known } from './verdict.ts'
 
 /** A review holds an object and the one before, which etcd takes of 1.5 MiB at most, each. */
@@ -106,11 +106,11 @@ const gate = () => {
 }
 
 const handler =
-  (known: Known, log: Logger, turns: Turns) =>
+  (known: Known, log: Logger, turns: Bounded) =>
   async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     try {
-      const wait = AbortSignal.timeout(REQUEST_TIMEOUT_MS)
-      send(response, 200, await turns.take(async () => answer(known, await reviewOf(request)), wait))
+      using _ = await turns.take(1, AbortSignal.timeout(REQUEST_TIMEOUT_MS))
+      send(response, 200, await answer(known, await reviewOf(request)))
     } catch (error) {
       refuse(request, response, failureOf(error, log))
     }
@@ -131,7 +131,7 @@ export const serveAdmission = async (
   known: Known,
   log: Logger,
 ): Promise<AdmissionServer> => {
-  const handle = handler(known, log, new Turns(AT_ONCE))
+  const handle = handler(known, log, new Bounded(AT_ONCE))
   const { set, passes } = gate()
   const server = https.createServer(OPTIONS, (request, response) => {
     if (passes(request)) void handle(request, response)

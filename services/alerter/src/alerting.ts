@@ -1,5 +1,5 @@
 /** From readings to transitions: the shards that fall to this replica, and the answers about them. */
-import type { Names, Ref } from '@fleetloom/crds/names'
+import type { Names } from '@fleetloom/crds/names'
 import { followRules } from '@fleetloom/shared/alerts/follow-rules'
 import type { Nats } from '@fleetloom/shared/nats'
 import type { Ownership } from '@fleetloom/shared/ownership'
@@ -36,12 +36,11 @@ export const startAlerting = async (context: ProcessContext<Config>, options: Al
   const reporter = stack.use(createAppliedReporter({ kv: applied, replica: config.replica, log }))
   const checkpoints = new CheckpointStore({ kv: alerts, jsm: nats.jsm, bucket })
   const { checkpointMs } = config
-  const firing = (fleet: Ref) => stillFiring({ nats, names }, fleet)
   const alertmanagers = alertmanagerUrlsOf(config).length
   const parts = {
     nats,
     names,
-    stillFiring: firing,
+    stillFiring: stillFiring.bind(undefined, { nats, names }),
     ports: enginePorts,
     checkpoints,
     sender,

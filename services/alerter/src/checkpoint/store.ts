@@ -19,7 +19,8 @@ import { z } from 'zod'
 
 const WRITES_AT_ONCE = 8
 const READ_TRIES = 5
-const HANDOVER = { longestMs: 2_000, everyMs: 100 } as const
+/** A replica that starts waits for all of its shards at once, so they are looked at less and less often. */
+const HANDOVER = { longestMs: 2_000, firstMs: 100 } as const
 const MAJOR = 1
 
 const manifest = z.object({
@@ -133,8 +134,10 @@ export class CheckpointStore {
     const revisionNow = async () => (await this.#kv.get(key))?.revision
     const before = await revisionNow()
     const endMs = performance.now() + HANDOVER.longestMs
-    while (before !== undefined && performance.now() < endMs && !signal.aborted) {
-      await sleep(HANDOVER.everyMs, undefined, { signal }).catch(() => undefined)
+    for (let waitMs = HANDOVER.firstMs; before !== undefined && !signal.aborted; waitMs *= 2) {
+      const leftMs = endMs - performance.now()
+      if (leftMs <= 0) return
+      await sleep(Math.min(waitMs, leftMs), undefined, { signal }).catch(() => undefined)
       if ((await revisionNow()) !== before) return
     }
   }

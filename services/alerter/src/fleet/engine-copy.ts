@@ -8,20 +8,22 @@ import type { ShardEngine } from '@fleetloom/shared/rules/engine/engine'
 const SLICE_MS = 10
 
 export class EngineCopy {
+  /** The chunks, once all is copied. */
+  readonly made: Promise<readonly Uint8Array[]>
   readonly #steps: Generator<undefined, Uint8Array[]>
   #chunks: readonly Uint8Array[] | undefined
 
   constructor(engine: Pick<ShardEngine, 'snapshotSteps'>) {
     this.#steps = engine.snapshotSteps()
+    this.made = this.#make()
   }
 
   /** Copies the rest at once: the engine is about to change. */
-  finish(): readonly Uint8Array[] {
-    return this.#copyUntil(Number.POSITIVE_INFINITY) ?? []
+  finish(): void {
+    this.#copyUntil(Number.POSITIVE_INFINITY)
   }
 
-  /** Copies all, slice after slice. */
-  async make(): Promise<readonly Uint8Array[]> {
+  async #make(): Promise<readonly Uint8Array[]> {
     for (;;) {
       const chunks = this.#copyUntil(performance.now() + SLICE_MS)
       if (chunks) return chunks

@@ -29,14 +29,18 @@ const lastOf = async ({ names, nats }: Where, one: Transition): Promise<Transiti
   return message ? parseTransition(message.data) : undefined
 }
 
-/** The last transition of everything of a fleet that still fires by the alert stream. */
-export const stillFiring = async (where: Where, fleet: Ref): Promise<Transition[]> => {
+/** The last transition of everything of some devices of a fleet that still fires by the alert stream. */
+export const stillFiring = async (
+  where: Where,
+  fleet: Ref,
+  isWanted: (device: string) => boolean,
+): Promise<Transition[]> => {
   const { names, nats } = where
   const firing: Transition[] = []
   const filter = recordFilter('firing', { namespace: fleet.namespace })
   for await (const { value } of allRecords(nats.jsm, names.buckets.alerts, filter)) {
     const record = parseTransition(value)
-    if (record?.fleet !== fleet.name) continue
+    if (record?.fleet !== fleet.name || !isWanted(record.device)) continue
     const last = (await lastOf(where, record)) ?? record
     if (last.to === 'firing' && last.ruleUid === record.ruleUid) firing.push(last)
   }
@@ -45,4 +49,4 @@ export const stillFiring = async (where: Where, fleet: Ref): Promise<Transition[
 
 /** What of a fleet that is gone still fires by the alert stream, and its end. */
 export const leftovers = async (where: Where, fleet: Ref): Promise<Transition[]> =>
-  (await stillFiring(where, fleet)).map((last) => endOf(last, 'fleet-removed'))
+  (await stillFiring(where, fleet, () => true)).map((last) => endOf(last, 'fleet-removed'))

@@ -14,8 +14,8 @@ export type AlerterParts = {
   readonly names: Names
   readonly ports: Ports
   readonly checkpoints: Pick<CheckpointStore, 'read' | 'write' | 'writtenOver' | 'remove' | 'list'>
-  /** The last transition of everything of a fleet that still fires. */
-  readonly stillFiring: (fleet: Ref) => Promise<readonly Transition[]>
+  /** The last transition of everything of some devices of a fleet that still fires. */
+  readonly stillFiring: (fleet: Ref, isWanted: (device: string) => boolean) => Promise<readonly Transition[]>
   readonly sender: Pick<Sender, 'send'>
   readonly reporter: AppliedReporter
   readonly metrics: FleetMetrics

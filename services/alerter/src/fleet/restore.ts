@@ -48,7 +48,10 @@ export const endShard = async (parts: AlerterParts, fleet: Ref, index: number, s
   await (saved ? end(parts, index, saved, signal) : parts.checkpoints.remove(fleet, index))
 }
 
-/** The shard as its last checkpoint left it; where there is none of use a fresh one that goes on with what fires. Alerts of a former fleet of its name end. */
+/**
+ * The shard as its last checkpoint left it; where there is none of use a fresh one that goes on with what fires. Alerts of a former fleet
+ * of its name end.
+ */
 export const restoreShard = async (options: ShardOptions, signal: AbortSignal): Promise<Shard> => {
   const { parts, document, index } = options
   const shards = document.stream.telemetrySubjects.length
@@ -57,7 +60,7 @@ export const restoreShard = async (options: ShardOptions, signal: AbortSignal): 
   if (isFormer) await end(parts, index, saved, signal)
   const resumed = saved && !isFormer ? resume(options, saved) : undefined
   if (resumed) return resumed
-  const firing = (await parts.stillFiring(document)).filter(({ device }) => shardOf(device, shards) === index)
+  const firing = await parts.stillFiring(document, (device) => shardOf(device, shards) === index)
   const shard = new Shard(options, isFormer ? 0 : revision)
   shard.begin(firing)
   return shard

@@ -54,8 +54,8 @@ export class Shard {
   #covered = -1
   #checkpointMs = performance.now()
   readonly #writer: CheckpointWriter
+  /** The copy that is being made: until then messages wait, and what is told finishes it first. */
   #copy: EngineCopy | undefined
-  #copying: Promise<unknown> | undefined
   /** Rows were taken since the last checkpoint. */
   #hasRows = false
   readonly #missed = new Missed()
@@ -154,7 +154,7 @@ export class Shard {
 
   /** Takes a message of the shard's telemetry or of the fleet's events. `signal` ends the wait for room. */
   async take(message: JsMsg, signal: AbortSignal): Promise<void> {
-    while (this.#copying) await this.#copying
+    while (this.#copy) await this.#copy.made.catch(() => undefined)
     if (message.seq <= this.#sequence) return
     try {
       this.#read(message)
@@ -267,15 +267,13 @@ export class Shard {
     return revision
   }
 
-  /** While it is made, messages wait; what is told finishes it first. */
   async #copyEngine(): Promise<readonly Uint8Array[]> {
     this.#copy = new EngineCopy(this.#engine)
-    const made = this.#copy.make().finally(() => {
+    try {
+      return await this.#copy.made
+    } finally {
       this.#copy = undefined
-      this.#copying = undefined
-    })
-    this.#copying = made.catch(() => undefined)
-    return await made
+    }
   }
 
   /** What was held is another replica's to find once it has overtaken us. */

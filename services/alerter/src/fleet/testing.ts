@@ -163,7 +163,8 @@ export class World {
     return {
       ...{ names, ports: enginePorts, log: createLogger('test', 'silent'), checkpointMs: 1_000, alertmanagers: 0 },
       nats: {} as never,
-      stillFiring: async () => this.firing(),
+      stillFiring: async (_: unknown, isWanted: (device: string) => boolean) =>
+        this.firing().filter(({ device }) => isWanted(device)),
       reporter: { report: () => undefined, clear: () => undefined, [Symbol.asyncDispose]: async () => undefined },
       metrics: {
         read: (outcome: RowOutcome, count: number) => this.rows.push(`${outcome} ${count}`),
