@@ -75,6 +75,8 @@ type Completed = {
 /** What happened in each file, printed when the file is done: the file itself is the last of its tests to complete. */
 class Report {
   readonly total: Tally = { passed: 0, failed: 0, skipped: 0 }
+  /** What failed, for the end of the output, which is what one sees of a long log. */
+  readonly failures: string[] = []
   readonly #files = new Map<string, FileReport>()
 
   completed(event: Completed): void {
@@ -116,6 +118,7 @@ class Report {
     const { passed, failed, skipped, details } = report
     say(`  ${failed > 0 ? '✗' : '✓'} ${relative(ROOT, file)} (${passed} in ${(duration_ms / 1000).toFixed(1)} s)`)
     for (const detail of details) say(detail)
+    if (failed > 0) this.failures.push(`  ✗ ${relative(ROOT, file)}`, ...details)
     this.total.passed += passed
     this.total.failed += failed
     this.total.skipped += skipped
@@ -160,6 +163,7 @@ for (const suite of positionals.filter(isSuite)) {
   say(`${suite}:`)
   await runSuite(suite, report, values.only)
 }
+if (report.failures.length > 0) say(['failed:', ...report.failures].join('\n'))
 const { passed, failed, skipped } = report.total
 say(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`)
 process.exit(failed > 0 || passed + skipped === 0 ? 1 : 0)
