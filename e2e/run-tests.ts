@@ -110,11 +110,10 @@ class Report {
     report.details.push(`    - skipped: ${name}${reason === true ? '' : ` (${reason})`}`)
   }
 
-  /** A file that failed though none of its tests did ended too early: it counts as a failure of its own. */
+  /** A file that failed though none of its tests did ended too early, or not at all: it counts as a failure of its own. */
   #fileDone(file: string, { details: { error, duration_ms } }: Completed): void {
     const report = this.#of(file)
-    if (error !== undefined && report.failed === 0)
-      this.#failed(report, 'the file ended before its tests were done', error)
+    if (error !== undefined && report.failed === 0) this.#failed(report, 'the file did not end as it should', error)
     const { passed, failed, skipped, details } = report
     say(`  ${failed > 0 ? '✗' : '✓'} ${relative(ROOT, file)} (${passed} in ${(duration_ms / 1000).toFixed(1)} s)`)
     for (const detail of details) say(detail)
@@ -131,6 +130,17 @@ class Report {
   }
 }
 
+/** A file that left something open would never end: it is stopped. (`forceExit` would lose reports that are still on their way.) */
+const FILE_TIMEOUT_MS = (process.env.FLEETLOOM_FULL === '1' ? 60 : 10) * 60_000
+
+const runFile = async (file: string, report: Report): Promise<void> => {
+  const stream = run({ files: [file], cwd: ROOT, signal: AbortSignal.timeout(FILE_TIMEOUT_MS) })
+  stream.on('test:complete', (event) => report.completed(event))
+  stream.on('test:stdout', ({ message }) => process.stdout.write(message.replace(/^(?=.)/gm, '    | ')))
+  stream.on('test:stderr', ({ message }) => report.wrote(file, message))
+  await finished(stream.resume())
+}
+
 const runSuite = async (suite: Suite, report: Report, only: string | undefined): Promise<void> => {
   const files = filesOf(suite, only)
   if (files.length === 0) return
@@ -141,11 +151,11 @@ const runSuite = async (suite: Suite, report: Report, only: string | undefined):
     report.total.skipped += files.length
     return
   }
-  const stream = run({ files, concurrency, cwd: ROOT, forceExit: true })
-  stream.on('test:complete', (event) => report.completed(event))
-  stream.on('test:stdout', ({ message }) => process.stdout.write(message.replace(/^(?=.)/gm, '    | ')))
-  stream.on('test:stderr', ({ file, message }) => report.wrote(file, message))
-  await finished(stream.resume())
+  const waiting = [...files]
+  const runThem = async (): Promise<void> => {
+    for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) await runFile(file, report)
+  }
+  await Promise.all(Array.from({ length: concurrency }, runThem))
   report.showErrors()
 }
 
