@@ -7,20 +7,22 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
-import { appliedKey, fleetKey, namesOf, ruleKey, WRITER_CONSUMER } from '@fleetloom/crds/names'
+import { appliedKey, fleetKey, namesOf, ruleKey } from '@fleetloom/crds/names'
 import { ALERT_COLUMNS, ALERT_KEYS } from '@fleetloom/shared/alerts/alerts-table'
 import { openAlertsBucket } from '@fleetloom/shared/alerts/bucket'
 import type { Receiver, RuleDocument } from '@fleetloom/shared/alerts/rule-document'
+import { ruleDocumentOf } from '@fleetloom/shared/alerts/testing'
 import { ingestAcl } from '@fleetloom/shared/broker/acl'
 import { sessionPassword } from '@fleetloom/shared/broker/session-password'
 import { EVENT_COLUMNS } from '@fleetloom/shared/events/row'
 import { connectNats, type Nats } from '@fleetloom/shared/nats'
 import { appliedDocument } from '@fleetloom/shared/pipeline/applied-document'
 import type { FleetDocument } from '@fleetloom/shared/pipeline/fleet-document'
+import { fleetDocumentOf } from '@fleetloom/shared/pipeline/testing'
 import type { Login } from '@fleetloom/simulator/load/session'
-import { AckPolicy, DiscardPolicy } from '@nats-io/jetstream'
-import { nanos } from '@nats-io/nats-core'
+import { DiscardPolicy } from '@nats-io/jetstream'
 import { type ApiClient, createApiClient } from '../kit/api-client.ts'
+import { makeFleetStream } from '../kit/fleet-stream.ts'
 import { secretFile } from '../kit/secret-file.ts'
 import { type ServiceProcess, type Surroundings, startService } from '../kit/services.ts'
 import { tempDir } from '../kit/temp.ts'
@@ -61,63 +63,26 @@ export type AlertingPlatform = AsyncDisposable & {
   readonly heard: Heard[]
 }
 
-const document = (): FleetDocument => ({
-  version: '1.0',
-  installation: names.installation,
-  ...FLEET,
-  uid: randomBytes(8).toString('hex'),
-  generation: 1,
-  phase: 'Active',
-  authentication: 'Password',
-  topics: { telemetry: [topicOf('{device}')], events: [eventTopicOf('{device}')], errors: 'bench/{device}/errors' },
-  grants: { publish: [], subscribe: [] },
-  sessions: 1,
-  payload: {
-    timestampField: 'ts',
-    timestampUnit: 'Microseconds',
-    acceptPastMs: 30 * 86_400_000,
-    acceptFutureMs: 300_000,
-    allowedLatenessMs: 0,
-  },
-  measurements: [
-    { name: 'temperature', type: 'Double' },
-    { name: 'humidity', type: 'Double' },
-    { name: 'battery', type: 'Double' },
-    { name: 'state', type: 'Symbol' },
-  ],
-  offlineAfterMs: 3_600_000,
-  limits: { payloadBytes: 16_384, messagesPerSecond: 100_000 },
-  stream: {
-    name: names.stream(FLEET),
-    telemetrySubjects: SHARDS.map((shard) => names.telemetrySubject(FLEET, shard)),
-    eventsSubject: names.eventsSubject(FLEET),
-    maxBytes: 1024 ** 3,
-    keepMs: 86_400_000,
-  },
-  table: names.table(FLEET),
-  writer: { batchRows: 10_000, flushIntervalMs: 500 },
-})
+const document = (): FleetDocument =>
+  fleetDocumentOf(FLEET, {
+    uid: randomBytes(8).toString('hex'),
+    topics: { telemetry: [topicOf('{device}')], events: [eventTopicOf('{device}')], errors: 'bench/{device}/errors' },
+    payload: { timestampUnit: 'Microseconds' },
+    measurements: [
+      { name: 'temperature', type: 'Double' },
+      { name: 'humidity', type: 'Double' },
+      { name: 'battery', type: 'Double' },
+      { name: 'state', type: 'Symbol' },
+    ],
+    offlineAfterMs: 3_600_000,
+    limits: { payloadBytes: 16_384, messagesPerSecond: 100_000 },
+    shards: SHARDS.length,
+    stream: { maxBytes: 1024 ** 3 },
+    writer: { batchRows: 10_000, flushIntervalMs: 500 },
+  })
 
-const rule = (name: string, when: string, notify: readonly Receiver[] = []): RuleDocument => ({
-  version: '1.0',
-  installation: names.installation,
-  namespace: FLEET.namespace,
-  name,
-  uid: name,
-  phase: 'Active',
-  generation: 1,
-  fleet: FLEET.name,
-  suspend: false,
-  selector: { matchLabels: {}, matchExpressions: [] },
-  when,
-  forMs: 0,
-  forReadings: 1,
-  keepFiringForMs: 0,
-  severity: 'warning',
-  labels: {},
-  annotations: {},
-  notify: [...notify],
-})
+const rule = (name: string, when: string, notify: readonly Receiver[] = []): RuleDocument =>
+  ruleDocumentOf(FLEET, { name, when, notify: [...notify], severity: 'warning' })
 
 const columns = (list: readonly (readonly [string, string])[]): string =>
   list.map(([name, type]) => `"${name}" ${type}`).join(', ')
@@ -135,16 +100,7 @@ const makeTables = async ({ questdb }: Bench, { table, measurements }: FleetDocu
   await make(names.alertsTable, ALERT_COLUMNS, ALERT_KEYS.map((key) => `"${key}"`).join(', '))
 }
 
-const makeStreams = async ({ jsm }: Nats, { stream }: FleetDocument): Promise<void> => {
-  const subjects = [names.streamSubjects(FLEET)]
-  await jsm.streams.add({ name: stream.name, subjects, max_bytes: stream.maxBytes, discard: DiscardPolicy.New })
-  await jsm.consumers.add(stream.name, {
-    durable_name: WRITER_CONSUMER,
-    ack_policy: AckPolicy.Explicit,
-    ack_wait: nanos(30_000),
-    max_ack_pending: 10_000,
-    filter_subject: names.streamSubjects(FLEET),
-  })
+const makeStreams = async ({ jsm }: Nats): Promise<void> => {
   await jsm.streams.add({ name: names.alertStream, subjects: [names.alertSubjects], discard: DiscardPolicy.New })
   await jsm.streams.add({ name: names.deadLetters, subjects: [names.deadSubjects], allow_direct: true })
 }
@@ -232,7 +188,8 @@ export const startAlertingPlatform = async (devices: readonly string[]): Promise
   const webhook = started.use(await startWebhook(heard))
   const fleet = document()
   await makeTables(bench, fleet)
-  await makeStreams(client, fleet)
+  await makeFleetStream(client, fleet)
+  await makeStreams(client)
   await openAlertsBucket(client, names)
   await registerAll(client, devices)
   const user = names.ingestUser(fleet)

@@ -5,16 +5,15 @@
 import { randomBytes } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { appliedKey, fleetKey, namesOf, WRITER_CONSUMER } from '@fleetloom/crds/names'
+import { appliedKey, fleetKey, namesOf } from '@fleetloom/crds/names'
 import { ingestAcl } from '@fleetloom/shared/broker/acl'
 import { sessionPassword } from '@fleetloom/shared/broker/session-password'
 import { connectNats, type Nats } from '@fleetloom/shared/nats'
 import { appliedDocument } from '@fleetloom/shared/pipeline/applied-document'
 import type { FleetDocument } from '@fleetloom/shared/pipeline/fleet-document'
 import { fleetDocumentOf } from '@fleetloom/shared/pipeline/testing'
-import { AckPolicy, DiscardPolicy } from '@nats-io/jetstream'
-import { nanos } from '@nats-io/nats-core'
 import { type Child, startChild } from '../kit/child.ts'
+import { makeFleetStream } from '../kit/fleet-stream.ts'
 import { freePort } from '../kit/ports.ts'
 import { nodeEnv } from '../kit/services.ts'
 import { tempDir, tempLog } from '../kit/temp.ts'
@@ -43,19 +42,6 @@ const documentOf = (name: string): FleetDocument =>
       writer: { batchRows: 10_000, flushIntervalMs: 500 },
     },
   )
-
-const makeStream = async ({ jsm }: Nats, document: FleetDocument): Promise<void> => {
-  const { stream } = document
-  const subjects = [names.streamSubjects(document)]
-  await jsm.streams.add({ name: stream.name, subjects, max_bytes: stream.maxBytes, discard: DiscardPolicy.New })
-  await jsm.consumers.add(stream.name, {
-    durable_name: WRITER_CONSUMER,
-    ack_policy: AckPolicy.Explicit,
-    ack_wait: nanos(30_000),
-    max_ack_pending: 10_000,
-    filter_subject: names.streamSubjects(document),
-  })
-}
 
 const startService = async (bench: Bench, name: 'ingest' | 'writer', env: Record<string, string>): Promise<Child> => {
   const port = await freePort()
@@ -114,7 +100,7 @@ export const startOurs = async (bench: Bench, devices: number): Promise<Contende
 
   await makeTable(bench, document, devices)
   started.defer(async () => void (await questdb.sql(`DROP TABLE "${document.table}"`)))
-  await makeStream(client, document)
+  await makeFleetStream(client, document)
   started.defer(async () => void (await client.jsm.streams.delete(document.stream.name)))
 
   const keyFile = join(folder.path, 'platform-key')

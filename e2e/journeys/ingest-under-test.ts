@@ -12,8 +12,8 @@ import { type BatchInfo, batchInfo } from '@fleetloom/shared/pipeline/batch'
 import type { FleetDocument } from '@fleetloom/shared/pipeline/fleet-document'
 import { fleetDocumentOf } from '@fleetloom/shared/pipeline/testing'
 import { createLogger } from '@fleetloom/shared/process/logger'
-import { DiscardPolicy } from '@nats-io/jetstream'
 import { type Child, startChild } from '../kit/child.ts'
+import { makeFleetStream } from '../kit/fleet-stream.ts'
 import { type MosquittoServer, startMosquitto } from '../kit/mosquitto.ts'
 import { connectMqtt, type MqttSession } from '../kit/mqtt.ts'
 import { type NatsServer, startNats } from '../kit/nats.ts'
@@ -58,16 +58,6 @@ export const documentOf = (fleet: Ref, changes: Partial<FleetDocument> = {}): Fl
     stream: { maxBytes: 512 * 1024 ** 2 },
     ...changes,
   })
-
-const makeStream = async ({ jsm }: Nats, { stream, namespace, name }: FleetDocument): Promise<void> => {
-  await jsm.streams.add({
-    name: stream.name,
-    subjects: [names.streamSubjects({ namespace, name })],
-    max_bytes: stream.maxBytes,
-    discard: DiscardPolicy.New,
-    allow_direct: true,
-  })
-}
 
 const startServers = async (stack: AsyncDisposableStack) => {
   const [nats, mosquitto] = await Promise.all([startNats(), startMosquitto()])
@@ -138,7 +128,7 @@ export const startIngestUnderTest = async (): Promise<IngestUnderTest> => {
     removeDocument: (fleet) => pipeline.delete(fleetKey(fleet)),
     makeFleet: async (fleet, changes = {}) => {
       const document = documentOf(fleet, changes)
-      await makeStream(client, document)
+      await makeFleetStream(client, document)
       await putDocument(document)
       return document
     },

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
 import { WRITER_CONSUMER } from '@fleetloom/crds/names'
+import { makeWriterConsumer } from '../kit/fleet-stream.ts'
 import { until } from '../kit/until.ts'
 import {
   applied,
@@ -10,7 +11,6 @@ import {
   publishRows,
   startWriterUnderTest,
   untilRows,
-  WRITER_CONSUMER_CONFIG,
 } from './writer-under-test.ts'
 
 const under = await startWriterUnderTest()
@@ -71,9 +71,7 @@ test('NATS is killed and comes back, and its consumer is deleted and made again'
   await under.nats.start()
   await rowsOver(document, 20_000)
   await under.client.jsm.consumers.delete(document.stream.name, WRITER_CONSUMER)
-  await under.client.jsm.consumers.add(document.stream.name, {
-    ...WRITER_CONSUMER_CONFIG,
-  })
+  await makeWriterConsumer(under.client, document)
   await published
   await untilRows(under, document, LOAD.rows)
   await writer.kill('SIGTERM')

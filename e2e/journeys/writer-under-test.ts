@@ -1,16 +1,15 @@
 /** The writer with a real nats-server and QuestDB; the test does the operator's part (stream, consumer, table, document) and ingest's. */
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fleetKey, namesOf, type Ref, WRITER_CONSUMER } from '@fleetloom/crds/names'
+import { fleetKey, namesOf, type Ref } from '@fleetloom/crds/names'
 import { type DeadLetter, deadLetterOf } from '@fleetloom/shared/dead-letters/dead-letter'
 import { connectNats, type Nats } from '@fleetloom/shared/nats'
 import { type AppliedDocument, appliedDocument } from '@fleetloom/shared/pipeline/applied-document'
 import { type BatchInfo, batchHeaders } from '@fleetloom/shared/pipeline/batch'
 import type { FleetDocument } from '@fleetloom/shared/pipeline/fleet-document'
 import { fleetDocumentOf } from '@fleetloom/shared/pipeline/testing'
-import { AckPolicy, DiscardPolicy } from '@nats-io/jetstream'
-import { nanos } from '@nats-io/nats-core'
 import { type Child, startChild } from '../kit/child.ts'
+import { makeFleetStream } from '../kit/fleet-stream.ts'
 import { type NatsServer, startNats } from '../kit/nats.ts'
 import { freePort } from '../kit/ports.ts'
 import { type QuestdbServer, startQuestdb } from '../kit/questdb.ts'
@@ -57,28 +56,6 @@ const documentOf = (fleet: Ref, { maxBytes, keepMs, writer }: FleetChange): Flee
     stream: { ...(maxBytes !== undefined && { maxBytes }), ...(keepMs !== undefined && { keepMs }) },
     ...(writer && { writer }),
   })
-
-/** As the operator makes it; a crashed writer's messages are delivered again after `ack_wait`. */
-export const WRITER_CONSUMER_CONFIG = {
-  durable_name: WRITER_CONSUMER,
-  ack_policy: AckPolicy.Explicit,
-  ack_wait: nanos(12_000),
-  max_ack_pending: 10_000,
-}
-
-const makeStream = async ({ jsm }: Nats, { stream, namespace, name }: FleetDocument): Promise<void> => {
-  await jsm.streams.add({
-    name: stream.name,
-    subjects: [names.streamSubjects({ namespace, name })],
-    max_bytes: stream.maxBytes,
-    discard: DiscardPolicy.New,
-    allow_direct: true,
-  })
-  await jsm.consumers.add(stream.name, {
-    ...WRITER_CONSUMER_CONFIG,
-    filter_subject: names.streamSubjects({ namespace, name }),
-  })
-}
 
 export const startWriterUnderTest = async (): Promise<WriterUnderTest> => {
   await using started = new AsyncDisposableStack()
@@ -131,7 +108,7 @@ export const startWriterUnderTest = async (): Promise<WriterUnderTest> => {
     },
     makeFleet: async (fleet, change = {}) => {
       const document = documentOf(fleet, change)
-      await makeStream(client, document)
+      await makeFleetStream(client, document)
       if (!change.noTable) await makeTable(document)
       if (!change.noDocument) await putDocument(document)
       return document

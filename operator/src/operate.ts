@@ -24,15 +24,17 @@ export const operate = async (
   const { source } = servers
   const standing = foundations(servers, config)
   mayWrite()
-  let level = ((await isFirstStart(servers.nats, namesOf(config.installation))) ? 'info' : 'warn') as 'info' | 'warn'
+  const isFirst = await isFirstStart(servers.nats, namesOf(config.installation))
+  let level: 'info' | 'warn' = isFirst ? 'info' : 'warn'
   await ensureAll(standing, log, level)
   // Reports of the data plane may come before the controller stands; it looks at everything when it starts.
   let look: Look = () => undefined
   const deps = await resourceDeps(context, servers, (kind, ref, afterMs) => look(kind, ref, afterMs))
-  const work = [...standing, ...alerting(deps, config)]
+  const standsOnIt = alerting(deps, config)
   const onResync = async (): Promise<void> => {
     mayWrite()
-    await ensureAll(work, log, level)
+    await ensureAll(standing, log, level)
+    await ensureAll(standsOnIt, log, level)
     level = 'warn'
   }
   const { workers, resyncMs } = config

@@ -5,7 +5,7 @@ import { durationMs } from '@fleetloom/crds/units'
 import type { Nats } from '@fleetloom/shared/nats'
 import { type Logger, messageOf } from '@fleetloom/shared/process/logger'
 import type { Config } from './config.ts'
-import { Stalling } from './loop/errors.ts'
+import { reasonOf, Stalling } from './loop/errors.ts'
 import type { ResourceDeps, Servers } from './resource-deps.ts'
 import { alertsWant, ensureAlertsTable } from './targets/database/alerts-table.ts'
 import { platformWork } from './targets/stream/platform.ts'
@@ -13,14 +13,20 @@ import { checkAlertStream, refillHistory } from './targets/stream/refill.ts'
 import { orAbsent } from './targets/stream/stream-target.ts'
 
 /** Brings one thing about and returns what it had to change, in words. */
-export type Ensure = () => Promise<readonly string[]>
+type Ensure = () => Promise<readonly string[]>
+
+/** What is to be brought about on one back-end, in this order. */
+export type PlatformPart = { readonly backEnd: string; readonly work: readonly Ensure[] }
 
 const HOUR_MS = 3_600_000
 
 /** What must be there before resources are looked at. */
-export const foundations = ({ nats, broker }: Pick<Servers, 'nats' | 'broker'>, { installation }: Config): Ensure[] => [
-  ...platformWork(nats, namesOf(installation)),
-  () => broker.secureDefaults(),
+export const foundations = (
+  { nats, broker }: Pick<Servers, 'nats' | 'broker'>,
+  { installation }: Config,
+): readonly PlatformPart[] => [
+  { backEnd: 'NATS', work: platformWork(nats, namesOf(installation)) },
+  { backEnd: 'broker', work: [() => broker.secureDefaults()] },
 ]
 
 /** The stream is ours, and the table is there; what is wrong with them for good is kept for the rules to tell. */
@@ -40,9 +46,9 @@ const keepHistory = ({ fleets, rules: { history } }: ResourceDeps, ttlHours: num
 }
 
 /** What stands on them. */
-export const alerting = (deps: ResourceDeps, { alertsTtl }: Config): Ensure[] => [
-  keepHistory(deps, durationMs(alertsTtl) / HOUR_MS),
-  async () => (await deps.rules.alerter.converge()).map(({ message }) => `broker: ${message}`),
+export const alerting = (deps: ResourceDeps, { alertsTtl }: Config): readonly PlatformPart[] => [
+  { backEnd: 'history of alerts', work: [keepHistory(deps, durationMs(alertsTtl) / HOUR_MS)] },
+  { backEnd: 'broker', work: [async () => (await deps.rules.alerter.converge()).map(({ message }) => message)] },
 ]
 
 /** Whether this installation is made now for the first time. Its services make buckets too, but only we make streams of it. */
@@ -54,19 +60,31 @@ export const isFirstStart = async (
   return found.every((stream) => stream === undefined)
 }
 
+type Told = { readonly log: Logger; readonly level: 'info' | 'warn' }
+
+/** Whether the back-end can be asked more. */
+const ensured = async (ensure: Ensure, backEnd: string, { log, level }: Told): Promise<boolean> => {
+  try {
+    for (const change of await ensure()) log[level](`${backEnd}: ${change}`)
+    return true
+  } catch (error) {
+    log.warn(`${backEnd}: ${messageOf(error)}`)
+    return reasonOf(error) !== 'Unreachable'
+  }
+}
+
+const ensurePart = async ({ backEnd, work }: PlatformPart, told: Told): Promise<void> => {
+  for (const ensure of work) if (!(await ensured(ensure, backEnd, told))) return
+}
+
 /**
- * Does all of it; what is away is tried again at the next resync and holds up nothing else. What is changed was changed by hand or
- * lost before, which is worth a warning but for the very first time.
+ * Does all of it, the parts side by side. What is away is tried again at the next resync and holds up no other part: a back-end that gives
+ * no answer is asked nothing more. What is changed was changed by hand or lost before, which is worth a warning but for the very first time.
  */
 export const ensureAll = async (
-  work: readonly Ensure[],
+  parts: readonly PlatformPart[],
   log: Logger,
-  level: 'info' | 'warn' = 'warn',
+  level: Told['level'] = 'warn',
 ): Promise<void> => {
-  for (const ensure of work)
-    try {
-      for (const change of await ensure()) log[level](change)
-    } catch (error) {
-      log.warn(messageOf(error))
-    }
+  await Promise.all(parts.map((part) => ensurePart(part, { log, level })))
 }

@@ -19,6 +19,7 @@ export const shardsBehind = (shards: Shards, { uid, generation }: Pick<RuleRepor
 /** Whether any shard speaks of the rule. */
 export const isReported = (shards: Shards, uid: string): boolean =>
   ofRule(shards, uid).some((rule) => rule !== undefined)
+
 /** Shards, by number, that have not said yet that they judge the rule no more. */
 export const shardsJudging = (shards: Shards, uid: string): number[] =>
   ofRule(shards, uid).flatMap((rule, shard) => (rule?.removed ? [] : [shard]))

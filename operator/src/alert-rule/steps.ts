@@ -85,6 +85,7 @@ const leaving = async (deps: RuleDeps, { resource }: RuleWork, facts: RuleFacts)
   return found.filter((filter) => !wanted.has(filter) && isUsable(filter, metadata.namespace, deps))
 }
 
+/** A filter of the account names the namespace, and any of its fleets. */
 const isUsable = (filter: string, namespace: string, { grants }: RuleDeps): boolean =>
   filter.startsWith(`fleets/${namespace}/`) || isGranted(filter, namespace, grants)
 

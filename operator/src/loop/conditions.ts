@@ -1,8 +1,8 @@
 /**
  * Folding the outcomes of steps into conditions. Pure.
  *
- * A step that waits quietly makes its condition Unknown. A step that could not run keeps the condition it had for this generation; it says nothing new. `Ready` is the first of the
- * others that does not hold. The time of transition moves only when the status flips.
+ * A step that waits quietly makes its condition Unknown. A step that could not run keeps the condition it had for this generation; it
+ * says nothing new. `Ready` is the first of the others that does not hold. The time of transition moves only when the status flips.
  */
 import { CONDITION_TYPES, type Condition, type ConditionType, type Reason } from '@fleetloom/crds/conditions'
 import type { Observed } from './kind.ts'

@@ -1,7 +1,7 @@
 /**
- * The account with which the alerter publishes alerts on the broker. It may publish on the topics that rules name, for any device and for
- * any fleet of the namespace, as far as there is room (`alert-topics.ts`), and on nothing else: those of the rules' documents, which the alerter follows, and those of a document that is about to be written,
- * so that the right is there before it is used.
+ * The account with which the alerter publishes alerts on the broker. It may publish on the topics that rules name, for any device and
+ * for any fleet of the namespace, as far as there is room (`alert-topics.ts`), and on nothing else: those of the rules' documents, which
+ * the alerter follows, and those of a document that is about to be written, so that the right is there before it is used.
  */
 import { label, type Names, type Ref } from '@fleetloom/crds/names'
 import type { RuleDocument } from '@fleetloom/shared/alerts/rule-document'
@@ -30,8 +30,8 @@ export class AlerterAccount {
   }
 
   /**
-   * To be told before a rule's document is written. `leaving` are filters that the rule names no more and that the ends of its alerts go to.
-   * Gives the filters for which there is no room; the document must do without.
+   * To be told before a rule's document is written. `leaving` are filters that the rule names no more and that the ends of its alerts
+   * go to. Gives the filters for which there is no room; the document must do without.
    */
   announce(rule: Ref, filters: readonly string[], leaving: readonly string[] = []): readonly string[] {
     this.#announced.delete(label(rule))

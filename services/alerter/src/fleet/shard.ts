@@ -24,7 +24,7 @@ import { bytesOf, type Parcel, pack } from '../checkpoint/parcel.ts'
 import { Overtaken, type Position } from '../checkpoint/store.ts'
 import { CheckpointWriter } from './checkpoint-writer.ts'
 import { Counting } from './counting.ts'
-import { EngineCopy } from './engine-copy.ts'
+import { inSlices } from './in-slices.ts'
 import { endOf } from './leftovers.ts'
 import { type Found, letterOf } from './letters.ts'
 import { engineMessage } from './message.ts'
@@ -54,8 +54,6 @@ export class Shard {
   #covered = -1
   #checkpointMs = performance.now()
   readonly #writer: CheckpointWriter
-  /** The copy that is being made: until then messages wait, and what is told finishes it first. */
-  #copy: EngineCopy | undefined
   /** Rows were taken since the last checkpoint. */
   #hasRows = false
   readonly #missed = new Missed()
@@ -119,7 +117,6 @@ export class Shard {
   /** Something about the fleet, its rules or its devices has changed. */
   tell(change: (outside: Outside) => void): void {
     if (this.#isBehind) return
-    this.#copy?.finish()
     change(this.#outside)
     this.#publish()
   }
@@ -154,7 +151,6 @@ export class Shard {
 
   /** Takes a message of the shard's telemetry or of the fleet's events. `signal` ends the wait for room. */
   async take(message: JsMsg, signal: AbortSignal): Promise<void> {
-    while (this.#copy) await this.#copy.made.catch(() => undefined)
     if (message.seq <= this.#sequence) return
     try {
       this.#read(message)
@@ -257,7 +253,7 @@ export class Shard {
     const parts = { counters: this.#counting.encode(), outgoing: this.#outgoing.all(), ...this.#outside.told() }
     this.#hasRows = false
     this.#checkpointMs = startedMs
-    const chunks = pack({ ...parts, engine: await this.#copyEngine() })
+    const chunks = pack({ ...parts, engine: await inSlices(this.#engine.beginSnapshot()) })
     const revision = await checkpoints
       .write(this.#document, this.index, { ...position, chunks }, before)
       .catch((error) => this.#lost(error))
@@ -265,15 +261,6 @@ export class Shard {
     this.#outgoing.release(changes === this.#outside.changes ? this.#outgoing.held : held)
     metrics.checkpointed(bytesOf(chunks), (performance.now() - startedMs) / 1000)
     return revision
-  }
-
-  async #copyEngine(): Promise<readonly Uint8Array[]> {
-    this.#copy = new EngineCopy(this.#engine)
-    try {
-      return await this.#copy.made
-    } finally {
-      this.#copy = undefined
-    }
   }
 
   /** What was held is another replica's to find once it has overtaken us. */

@@ -4,6 +4,7 @@
  */
 import { namesOf } from '@fleetloom/crds/names'
 import type { RuleDocument } from '@fleetloom/shared/alerts/rule-document'
+import { ruleDocumentOf } from '@fleetloom/shared/alerts/testing'
 import type { Transition } from '@fleetloom/shared/alerts/transition'
 import { batchHeaders } from '@fleetloom/shared/pipeline/batch'
 import type { FleetDocument } from '@fleetloom/shared/pipeline/fleet-document'
@@ -20,20 +21,13 @@ import type { Shard } from './shard.ts'
 
 export const names = namesOf()
 
-export const fleetDocument = (changes: Partial<FleetDocument> = {}): FleetDocument =>
-  fleetDocumentOf(
-    { namespace: 'cold', name: 'reefers' },
-    { uid: 'fleet-1', shards: 1, offlineAfterMs: 10_000, ...changes },
-  )
+const FLEET = { namespace: 'cold', name: 'reefers' }
 
-export const ruleDocument = (changes: Partial<RuleDocument> = {}): RuleDocument => ({
-  ...{ version: '1.0', installation: 'fleetloom', namespace: 'cold', name: 'hot', uid: 'rule-1', generation: 1 },
-  ...{ phase: 'Active', fleet: 'reefers', suspend: false, when: 'last(temperature) > 8.0', severity: 'critical' },
-  ...{ forMs: 0, forReadings: 1, keepFiringForMs: 0 },
-  selector: { matchLabels: {}, matchExpressions: [] },
-  ...{ labels: {}, annotations: {}, notify: [] },
-  ...changes,
-})
+export const fleetDocument = (changes: Partial<FleetDocument> = {}): FleetDocument =>
+  fleetDocumentOf(FLEET, { uid: 'fleet-1', shards: 1, offlineAfterMs: 10_000, ...changes })
+
+export const ruleDocument = (changes: Partial<RuleDocument> = {}): RuleDocument =>
+  ruleDocumentOf(FLEET, { name: 'hot', uid: 'rule-1', ...changes })
 
 const T0_MS = 1_700_000_000_000
 

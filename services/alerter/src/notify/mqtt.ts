@@ -10,12 +10,11 @@ import { backoffMs } from '@fleetloom/shared/backoff'
 import { messageOf } from '@fleetloom/shared/process/logger'
 import mqtt, { type MqttClient } from 'mqtt'
 import type { Item, Outlet } from '../outbox/worker.ts'
-import { giveUp } from './give-up.ts'
 import { messageOfTransition } from './message.ts'
 import { isNotified } from './notify.ts'
 import type { NotifyParts } from './parts.ts'
-import { suppress } from './suppress.ts'
 import { toldOf } from './told.ts'
+import { giveUp, suppress } from './unheard.ts'
 
 export type MqttSettings = { readonly url: string; readonly username: string; readonly password: string }
 
@@ -47,7 +46,8 @@ export class MqttOutlet implements Outlet {
     if (topics.length === 0) return done()
     const silence = await this.#parts.silences.of(transition)
     if (silence) {
-      await suppress(this.#parts, transition, { kind: 'mqtt', receivers: topics, silence: silence.id })
+      for (const receiver of topics)
+        await suppress(this.#parts, transition, { kind: 'mqtt', receiver, silence: silence.id })
       return done()
     }
     this.#follow(transition, async () => {

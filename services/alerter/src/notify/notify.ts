@@ -7,8 +7,8 @@ import type { Deliveries } from './deliveries.ts'
 import { deliveriesOf } from './delivery.ts'
 import type { NotifyParts } from './parts.ts'
 import type { Rounds } from './rounds.ts'
-import { suppress } from './suppress.ts'
 import { toldOf } from './told.ts'
+import { suppress } from './unheard.ts'
 import { openDeliveries } from './webhooks.ts'
 
 /** How JetStream refuses what exceeds the bytes of a stream, of the server or of the account. */
@@ -60,7 +60,7 @@ export class NotifyOutlet implements Outlet {
     if (!one.notify.some(({ kind }) => kind === 'alertmanager')) return
     const silence = await this.#parts.silences.of(one)
     if (silence === undefined) return this.#rounds.tell(one)
-    await suppress(this.#parts, one, { kind: 'alertmanager', receivers: [''], silence: silence.id })
+    await suppress(this.#parts, one, { kind: 'alertmanager', receiver: '', silence: silence.id })
   }
 }
 

@@ -3,10 +3,9 @@ import { allRecords, purgeRecord, type StoredRecord } from '@fleetloom/shared/al
 import { messageOf } from '@fleetloom/shared/process/logger'
 import { Deliveries, type Given } from './deliveries.ts'
 import { type Delivery, parkedDelivery, parkedKey, parkedValue } from './delivery.ts'
-import { giveUp } from './give-up.ts'
 import type { Outcome } from './outcome.ts'
 import type { NotifyParts } from './parts.ts'
-import { suppress } from './suppress.ts'
+import { giveUp, suppress } from './unheard.ts'
 import { hostOf, postWebhook } from './webhook.ts'
 
 const send = async (
@@ -35,7 +34,7 @@ const attempt = async (parts: NotifyParts, delivery: Delivery): Promise<Outcome>
 const setAside = async (parts: NotifyParts, { transition, receiver }: Delivery, given: Given): Promise<void> => {
   const [host, detail] = [hostOf(receiver.url), given.reason]
   if (given.kind === 'dead') return giveUp(parts, transition, { kind: 'webhook', receiver: host, detail })
-  await suppress(parts, transition, { kind: 'webhook', receivers: [host], silence: detail })
+  await suppress(parts, transition, { kind: 'webhook', receiver: host, silence: detail })
 }
 
 /** What is parked of a partition, in the order of the stream. A record that nothing can be made of is removed. */

@@ -35,10 +35,14 @@ type Waiting = { readonly seq: number; readonly ms: number }
 
 const EVERY_MS = 10_000
 
+/** Checks that fail in a row before a person is told; one or two do while NATS starts or a consumer is made anew. */
+const PATIENCE = 3
+
 export class StreamWatch implements AsyncDisposable {
   readonly #options: StreamWatchOptions
   readonly #timer: NodeJS.Timeout
   #checking: Promise<void> | undefined
+  #failures = 0
 
   constructor(options: StreamWatchOptions) {
     this.#options = options
@@ -53,10 +57,18 @@ export class StreamWatch implements AsyncDisposable {
 
   #begin(): void {
     this.#checking ??= this.#check()
-      .catch((error) => this.#options.log.debug(`the alert stream was not checked: ${messageOf(error)}`))
+      .then(() => {
+        this.#failures = 0
+      })
+      .catch((error) => this.#failed(error))
       .finally(() => {
         this.#checking = undefined
       })
+  }
+
+  #failed(error: unknown): void {
+    const level = ++this.#failures === PATIENCE ? 'warn' : 'debug'
+    this.#options.log[level](`the alert stream is not watched or trimmed: ${messageOf(error)}`)
   }
 
   /** The stream is asked first: a consumer that has nothing left then has taken all of what was there. */

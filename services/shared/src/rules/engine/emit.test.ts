@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { RuleDocument } from '../../alerts/rule-document.ts'
+import { ruleDocumentOf } from '../../alerts/testing.ts'
 import { fleetDocumentOf } from '../../pipeline/testing.ts'
 import { enginePorts } from '../ports.ts'
 import { ShardEngine } from './engine.ts'
@@ -13,14 +13,11 @@ const fleet = fleetDocumentOf({ namespace: 'cold', name: 'reefers' }, { shards: 
 const many = (name: string, text: string) =>
   Object.fromEntries(Array.from({ length: 32 }, (_, i) => [`${name}${i}`, text]))
 
-const rule: RuleDocument = {
-  ...{ version: '1.0', installation: 'fleetloom', namespace: 'cold', name: 'hot', uid: 'u', generation: 1 },
-  ...{ phase: 'Active', fleet: 'reefers', suspend: false, selector: { matchLabels: {}, matchExpressions: [] } },
-  ...{ when: 'last(temperature) > 8.0', forMs: 0, forReadings: 1, keepFiringForMs: 0, severity: 'critical' },
+const rule = ruleDocumentOf(fleet, {
+  name: 'hot',
   labels: many('l', '{{labels.x}}'.repeat(21)),
   annotations: many('a', '{{device}}'.repeat(102)),
-  notify: [],
-}
+})
 
 test('the longest templates over the longest names make a transition of bounded size', () => {
   const engine = new ShardEngine(fleet, { ports: enginePorts, shard: 0, eventsTable: 'cold_events' })

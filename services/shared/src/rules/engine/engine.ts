@@ -30,7 +30,7 @@ import { adopt, recompile, releaseAdopted, removeDevice, removeRule, setDevice, 
 import { Rows } from './rows.ts'
 import { indexRules, makeShard, type PresenceChange, type RowCounts, type Shard } from './shard.ts'
 import type { Progress } from './shard-clock.ts'
-import { loadSnapshot, snapshotSteps } from './snapshot.ts'
+import { loadSnapshot, SnapshotCopy } from './snapshot.ts'
 
 export type Message = {
   /** Rows of line protocol; may be empty. */
@@ -76,13 +76,14 @@ export class ShardEngine {
 
   /** Takes over the fleet's document; rules whose measurements are gone are judged no more until they are back. */
   setFleet(fleet: FleetDocument): void {
-    const before = this.#shard.fleet
-    this.#shard.fleet = fleet
+    const shard = this.#told()
+    const before = shard.fleet
+    shard.fleet = fleet
     const isSame = JSON.stringify(before.measurements) === JSON.stringify(fleet.measurements)
     if (!isSame || before.table !== fleet.table) this.#rows = this.#open(fleet)
-    else this.#shard.clock.expect(fleet.sessions)
-    if (isSame) indexRules(this.#shard)
-    else recompile(this.#shard)
+    else shard.clock.expect(fleet.sessions)
+    if (isSame) indexRules(shard)
+    else recompile(shard)
   }
 
   /** Ends all alerts: the fleet is gone. */
@@ -95,22 +96,22 @@ export class ShardEngine {
    * can't be judged; then what fires stays as it is until it can.
    */
   setRule(document: RuleDocument): string | undefined {
-    if (!document.suspend) return setRule(this.#shard, document)
-    removeRule(this.#shard, document.uid, 'rule-changed')
+    if (!document.suspend) return setRule(this.#told(), document)
+    removeRule(this.#told(), document.uid, 'rule-changed')
     return undefined
   }
 
   removeRule(uid: string, cause: AlertCause = 'rule-removed'): void {
-    removeRule(this.#shard, uid, cause)
+    removeRule(this.#told(), uid, cause)
   }
 
   /** Adds a device of this shard or changes its labels. Rows of others are passed over. */
   setDevice(id: string, { labels }: { readonly labels: Labels }): void {
-    setDevice(this.#shard, id, labels)
+    setDevice(this.#told(), id, labels)
   }
 
   removeDevice(id: string): void {
-    removeDevice(this.#shard, id, 'device-removed')
+    removeDevice(this.#told(), id, 'device-removed')
   }
 
   /**
@@ -118,12 +119,12 @@ export class ShardEngine {
    * False where there is no such rule, or it does not watch the device.
    */
   adopt(uid: string, id: string, alert: Adopted): boolean {
-    return adopt(this.#shard, { uid, id }, alert)
+    return adopt(this.#told(), { uid, id }, alert)
   }
 
   /** Everything that was kept was read again: what was adopted is judged from now on. Gives how many alerts that is. */
   releaseAdopted(): number {
-    return releaseAdopted(this.#shard)
+    return releaseAdopted(this.#told())
   }
 
   /** Takes a message of the shard's telemetry: its mark, then its rows. */
@@ -191,17 +192,13 @@ export class ShardEngine {
   }
 
   /** Everything that the stream has made of the engine, in chunks of at most 512 KiB; later messages do not change them. */
-  snapshot(): Uint8Array[] {
-    const steps = this.snapshotSteps()
-    for (;;) {
-      const { done, value } = steps.next()
-      if (done) return value
-    }
+  snapshot(): readonly Uint8Array[] {
+    return this.beginSnapshot().finish()
   }
 
-  /** The same in steps of less than a millisecond. Between them nothing may be taken or told. */
-  snapshotSteps(): Generator<undefined, Uint8Array[]> {
-    return snapshotSteps(this.#shard, this.#recent)
+  /** The same as it is now, to be copied in steps of less than a millisecond while the engine goes on. One at a time. */
+  beginSnapshot(): SnapshotCopy {
+    return new SnapshotCopy(this.#told(), this.#recent)
   }
 
   /**
@@ -209,13 +206,19 @@ export class ShardEngine {
    * when it can't be used: of another fleet, or of another version.
    */
   restore(chunks: Iterable<Uint8Array>): boolean {
-    return loadSnapshot(this.#shard, this.#recent, chunks)
+    return loadSnapshot(this.#told(), this.#recent, chunks)
   }
 
   /** Bytes of history and states, about. */
   get bytes(): number {
     const { history, devices, board, rules } = this.#shard
     return history.bytes + devices.bytes + board.bytes + rules.reduce((sum, { states }) => sum + states.bytes, 0)
+  }
+
+  /** For a change that comes from outside: what is being copied is to be without it. */
+  #told(): Shard {
+    this.#shard.copy?.finish()
+    return this.#shard
   }
 
   #open(fleet: FleetDocument): Rows {

@@ -67,6 +67,7 @@ const count = (shard: Shard, event: Event, storedMs: number, pieces: readonly Ev
 }
 
 const useEvent = (shard: Shard, event: Event, storedMs: number): void => {
+  shard.copy?.keep(event.device)
   const { history, counts, fleet } = shard
   const silent = silentRules(shard, event.device)
   if (!isPresenceEvent(event.type)) hear(shard, event.device, storedMs)

@@ -120,6 +120,7 @@ export const takeRow = (shard: Shard, row: Rows, storedMs: number): void => {
     counts.unknown++
     return
   }
+  shard.copy?.keep(device)
   const silent = silentRules(shard, device)
   hear(shard, device, storedMs)
   for (let i = 0; i < row.count; i++) {

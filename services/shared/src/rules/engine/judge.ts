@@ -171,6 +171,7 @@ const isCrossed = ({ clock }: Shard, { bound }: Rule, device: number): boolean =
 
 /** Looks at a device because a mark came. */
 export const wake = (shard: Shard, device: number): void => {
+  shard.copy?.keep(device)
   const time = quietTime(shard, device)
   if (time > shard.devices.judged.get(device)) releaseUpTo(shard, device, time)
   catchUp(shard, device)

@@ -8,6 +8,7 @@ import { Moment } from './moment.ts'
 import type { Ports } from './ports.ts'
 import type { Rule } from './rule.ts'
 import { ShardClock } from './shard-clock.ts'
+import type { SnapshotCopy } from './snapshot.ts'
 import { Waiting } from './waiting.ts'
 import { Wheel } from './wheel.ts'
 
@@ -61,6 +62,8 @@ export type Shard = {
   online: number
   /** Number of rows used, by which rules tell whether they were judged for it. */
   stamp: number
+  /** The snapshot that is being copied. */
+  copy: SnapshotCopy | undefined
   /** What was touched ahead of its use, kept so that it is not optimised away. */
   fetched: number
 }
@@ -89,6 +92,7 @@ export const makeShard = (ports: Ports, fleet: FleetDocument): Shard => {
     silenceMs: fleet.offlineAfterMs,
     online: 0,
     stamp: 0,
+    copy: undefined,
     fetched: 0,
   }
   return shard

@@ -104,20 +104,61 @@ const partsOf = ({ devices, history, rules }: Shard): readonly Part[] => [
 /** Records copied in one step: some tenths of a millisecond. */
 const STEP_RECORDS = 100
 
-/** Copies the shard in steps, between which it must not change; gives the snapshot. */
-export function* snapshotSteps(shard: Shard, recent: RecentKeys): Generator<undefined, Uint8Array[]> {
-  const chunks = new Chunks()
-  chunks.numbers(jsonWords(headOf(shard, recent)))
-  const all = [...shard.devices.table.all()]
-  let copied = 0
-  for (const [part, { has, save }] of partsOf(shard).entries())
-    for (const device of all) {
+/**
+ * A snapshot of the shard as it is when this is made. It is copied in steps while the shard goes on, each device before the stream changes
+ * it (`keep`); a change from outside finishes it first.
+ */
+export class SnapshotCopy {
+  readonly #chunks = new Chunks()
+  readonly #shard: Shard
+  readonly #parts: readonly Part[]
+  readonly #devices: readonly number[]
+  readonly #isCopied: Uint8Array
+  #next = 0
+  #records = 0
+  #whole: readonly Uint8Array[] | undefined
+
+  constructor(shard: Shard, recent: RecentKeys) {
+    this.#shard = shard
+    this.#chunks.numbers(jsonWords(headOf(shard, recent)))
+    this.#parts = partsOf(shard)
+    this.#devices = [...shard.devices.table.all()]
+    this.#isCopied = new Uint8Array(shard.devices.table.end)
+    shard.copy = this
+  }
+
+  /** To be called before a device changes. */
+  keep(device: number): void {
+    if (this.#isCopied[device]) return
+    this.#isCopied[device] = 1
+    for (let part = 0; part < this.#parts.length; part++) {
+      const { has, save } = this.#parts[part] as Part
       if (!has(device)) continue
-      chunks.record(part, device, save(device))
-      copied++
-      if (copied % STEP_RECORDS === 0) yield
+      this.#chunks.record(part, device, save(device))
+      this.#records++
     }
-  return chunks.done()
+  }
+
+  /** Copies some more; gives the chunks once it is whole. */
+  step(): readonly Uint8Array[] | undefined {
+    const end = this.#records + STEP_RECORDS
+    while (this.#next < this.#devices.length && this.#records < end) this.keep(this.#devices[this.#next++] as number)
+    return this.#next < this.#devices.length ? undefined : this.#done()
+  }
+
+  /** Copies the rest at once. */
+  finish(): readonly Uint8Array[] {
+    for (;;) {
+      const chunks = this.step()
+      if (chunks) return chunks
+    }
+  }
+
+  #done(): readonly Uint8Array[] {
+    if (this.#shard.copy === this) this.#shard.copy = undefined
+    this.#whole ??= this.#chunks.done()
+    return this.#whole
+  }
 }
 
 type Load = (device: number, record: Float64Array) => void

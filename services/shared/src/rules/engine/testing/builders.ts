@@ -1,5 +1,6 @@
 /** Builders for tests: a fleet, rules in a language of their own, and the body of a message. */
 import type { RuleDocument } from '../../../alerts/rule-document.ts'
+import { ruleDocumentOf } from '../../../alerts/testing.ts'
 import type { FleetDocument } from '../../../pipeline/fleet-document.ts'
 import { fleetDocumentOf } from '../../../pipeline/testing.ts'
 import type { Need, Reader, Value } from '../../need.ts'
@@ -106,22 +107,21 @@ export const ports: Ports = {
     template.replace('{{ device }}', device).replace('{{ value }}', String(value)),
 }
 
+const FLEET = { namespace: 'cold', name: 'reefers' }
+
 export const fleetDocument = (changes: Partial<FleetDocument> = {}): FleetDocument =>
-  fleetDocumentOf(
-    { namespace: 'cold', name: 'reefers' },
-    {
-      uid: 'fleet-1',
-      shards: 1,
-      measurements: [
-        { name: 'temperature', type: 'Double' },
-        { name: 'humidity', type: 'Double' },
-        { name: 'door', type: 'Symbol' },
-        { name: 'open', type: 'Boolean' },
-      ],
-      offlineAfterMs: 30_000,
-      ...changes,
-    },
-  )
+  fleetDocumentOf(FLEET, {
+    uid: 'fleet-1',
+    shards: 1,
+    measurements: [
+      { name: 'temperature', type: 'Double' },
+      { name: 'humidity', type: 'Double' },
+      { name: 'door', type: 'Symbol' },
+      { name: 'open', type: 'Boolean' },
+    ],
+    offlineAfterMs: 30_000,
+    ...changes,
+  })
 
 /** A fleet that lets readings be late. */
 export const lateFleet = (allowedLatenessMs: number, changes: Partial<FleetDocument> = {}): FleetDocument => {
@@ -135,28 +135,13 @@ type RuleChanges = Partial<Omit<RuleDocument, 'when' | 'clearWhen'>> & {
   readonly clearWhen?: Tree
 }
 
-export const ruleDocument = ({ when, clearWhen, ...changes }: RuleChanges): RuleDocument => ({
-  version: '1.0',
-  installation: 'fleetloom',
-  namespace: 'cold',
-  name: 'too-warm',
-  uid: 'rule-1',
-  generation: 1,
-  phase: 'Active',
-  fleet: 'reefers',
-  suspend: false,
-  selector: { matchLabels: {}, matchExpressions: [] },
-  when: typeof when === 'string' ? when : JSON.stringify(when),
-  ...(clearWhen && { clearWhen: JSON.stringify(clearWhen) }),
-  forMs: 0,
-  forReadings: 1,
-  keepFiringForMs: 0,
-  severity: 'critical',
-  labels: {},
-  annotations: {},
-  notify: [],
-  ...changes,
-})
+export const ruleDocument = ({ when, clearWhen, ...changes }: RuleChanges): RuleDocument =>
+  ruleDocumentOf(FLEET, {
+    ...{ name: 'too-warm', uid: 'rule-1' },
+    when: typeof when === 'string' ? when : JSON.stringify(when),
+    ...(clearWhen && { clearWhen: JSON.stringify(clearWhen) }),
+    ...changes,
+  })
 
 export type Reading = {
   readonly device: string
