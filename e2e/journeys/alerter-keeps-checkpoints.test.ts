@@ -55,19 +55,19 @@ test('a checkpoint is read as it was written, and the one before it leaves nothi
     1,
     Array.from({ length: 20 }, () => CHUNK_BYTES),
   )
-  const revision = await store.write(fleetOf('first'), 0, one, 0)
+  const revision = await store.write(fleetOf('first'), 0, one, { before: 0 })
   await assertStored('first', one, revision)
   const two = checkpoint(2, [10, 0, 5])
-  await assertStored('first', two, await store.write(fleetOf('first'), 0, two, revision))
+  await assertStored('first', two, await store.write(fleetOf('first'), 0, two, { before: revision }))
   assert.equal((await keysOf('first')).length, 4)
 })
 
 test('who lost the shard to another is told so, and has changed nothing', async () => {
   const fleet = fleetOf('lost')
-  const first = await store.write(fleet, 0, checkpoint(1, [5]), 0)
-  const second = await store.write(fleet, 0, checkpoint(2, [6]), first)
-  await assert.rejects(store.write(fleet, 0, checkpoint(3, [7]), first), Overtaken)
-  await assert.rejects(store.write(fleet, 0, checkpoint(3, [7]), 0), Overtaken)
+  const first = await store.write(fleet, 0, checkpoint(1, [5]), { before: 0 })
+  const second = await store.write(fleet, 0, checkpoint(2, [6]), { before: first })
+  await assert.rejects(store.write(fleet, 0, checkpoint(3, [7]), { before: first }), Overtaken)
+  await assert.rejects(store.write(fleet, 0, checkpoint(3, [7]), { before: 0 }), Overtaken)
   await assertStored('lost', checkpoint(2, [6]), second)
   assert.equal((await keysOf('lost')).length, 2)
 })
@@ -82,30 +82,34 @@ test('a commit of which nobody knows whether it stands keeps its chunks', async 
     },
   }) as KV
   const shaky = new CheckpointStore({ kv: unsure, jsm: nats.jsm, bucket })
-  await assert.rejects(shaky.write(fleetOf('unsure'), 0, checkpoint(1, [5, 6]), 0), /timeout/)
+  await assert.rejects(shaky.write(fleetOf('unsure'), 0, checkpoint(1, [5, 6]), { before: 0 }), /timeout/)
   const { revision } = await store.read(fleetOf('unsure'), 0)
   await assertStored('unsure', checkpoint(1, [5, 6]), revision)
 })
 
 test('a checkpoint that lost a chunk, or that is of another version, is written over; what a crash left goes', async () => {
   const fleet = fleetOf('broken')
-  await store.write(fleet, 0, checkpoint(1, [5, 6]), 0)
+  await store.write(fleet, 0, checkpoint(1, [5, 6]), { before: 0 })
   const [, chunk = ''] = await keysOf('broken')
   await kv.delete(chunk)
   const broken = await store.read(fleet, 0)
   assert.equal(broken.checkpoint, undefined)
-  await store.write(fleet, 0, checkpoint(2, [5]), broken.revision)
+  await store.write(fleet, 0, checkpoint(2, [5]), { before: broken.revision })
   await kv.put('checkpoint.cold.broken.0', JSON.stringify({ version: '9.0' }))
   await kv.put('checkpoint.cold.broken.0.abc.0', 'left by a crash')
   const foreign = await store.read(fleet, 0)
   assert.equal(foreign.checkpoint, undefined)
-  await assertStored('broken', checkpoint(3, [5]), await store.write(fleet, 0, checkpoint(3, [5]), foreign.revision))
+  await assertStored(
+    'broken',
+    checkpoint(3, [5]),
+    await store.write(fleet, 0, checkpoint(3, [5]), { before: foreign.revision }),
+  )
   assert.equal((await keysOf('broken')).length, 2)
 })
 
 test('the shards that have a checkpoint are listed, and one that is removed leaves nothing and can begin anew', async () => {
   const fleet = fleetOf('listed')
-  for (const shard of [0, 3]) await store.write(fleet, shard, checkpoint(1, [5, 6]), 0)
+  for (const shard of [0, 3]) await store.write(fleet, shard, checkpoint(1, [5, 6]), { before: 0 })
   const listed = async () => (await store.list()).filter(({ fleet: { name } }) => name === 'listed')
   assert.deepEqual(
     (await listed()).sort((a, b) => a.shard - b.shard),
@@ -114,5 +118,5 @@ test('the shards that have a checkpoint are listed, and one that is removed leav
   await store.remove(fleet, 0)
   assert.deepEqual(await listed(), [{ fleet, shard: 3 }])
   assert.deepEqual(await store.read(fleet, 0), { revision: 0 })
-  await assertStored('listed', checkpoint(2, [5]), await store.write(fleet, 0, checkpoint(2, [5]), 0))
+  await assertStored('listed', checkpoint(2, [5]), await store.write(fleet, 0, checkpoint(2, [5]), { before: 0 }))
 })

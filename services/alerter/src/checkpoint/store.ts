@@ -17,7 +17,9 @@ import { parseDocument } from '@fleetloom/shared/pipeline/parse-document'
 import type { KV } from '@nats-io/kv'
 import { z } from 'zod'
 
-const WRITES_AT_ONCE = 8
+const AT_ONCE = 8
+/** Between two chunks of a checkpoint that nobody waits for: all that is told goes through the same bucket. */
+const REST_MS = 25
 const READ_TRIES = 5
 /** A replica that starts waits for all of its shards at once, so they are looked at less and less often. */
 const HANDOVER = { longestMs: 2_000, firstMs: 100 } as const
@@ -40,6 +42,9 @@ type Manifest = z.infer<typeof manifest>
 export type Position = Pick<Manifest, 'streamCreated' | 'sequence'>
 
 export type Checkpoint = Position & { readonly chunks: readonly Uint8Array[] }
+
+/** The revision of the checkpoint that is written over (0: there is none), and whether somebody waits until it is. */
+export type Writing = { readonly before: number; readonly isHurried?: () => boolean }
 
 /** What stands under a shard's key. One that can't be read has a revision too: the next one is written over it. */
 export type Found = { readonly revision: number; readonly checkpoint?: Checkpoint }
@@ -103,15 +108,17 @@ export class CheckpointStore {
     return keys.flatMap((key) => shardOfKey(key) ?? [])
   }
 
-  /**
-   * Writes a checkpoint over the one of this revision (0: the first); returns its own revision.
-   * @throws Overtaken
-   */
-  async write(fleet: Ref, shard: number, next: Checkpoint, before: number): Promise<number> {
+  /** Writes a checkpoint; returns its revision. @throws Overtaken */
+  async write(
+    fleet: Ref,
+    shard: number,
+    next: Checkpoint,
+    { before, isHurried = () => true }: Writing,
+  ): Promise<number> {
     const key = checkpointKey(fleet, shard)
     const token = randomBytes(6).toString('hex')
     const { chunks, streamCreated, sequence } = next
-    await this.#putAll(key, token, chunks)
+    await this.#putAll(`${key}.${token}`, chunks, isHurried)
     const document: Manifest = {
       version: `${MAJOR}.0`,
       token,
@@ -161,21 +168,20 @@ export class CheckpointStore {
     }
   }
 
-  async #putAll(key: string, token: string, chunks: readonly Uint8Array[]): Promise<void> {
-    let next = 0
-    const worker = async () => {
-      for (let n = next++; n < chunks.length; n = next++) {
-        await this.#kv.put(`${key}.${token}.${n}`, chunks[n] as Uint8Array)
-      }
+  async #putAll(key: string, chunks: readonly Uint8Array[], isHurried: () => boolean): Promise<void> {
+    for (let next = 0; next < chunks.length; ) {
+      const some = chunks.slice(next, next + (isHurried() ? AT_ONCE : 1))
+      await Promise.all(some.map((chunk, i) => this.#kv.put(`${key}.${next + i}`, chunk)))
+      next += some.length
+      if (next < chunks.length && !isHurried()) await sleep(REST_MS)
     }
-    await Promise.all(Array.from({ length: WRITES_AT_ONCE }, worker))
   }
 
   /** The chunks; undefined when one is gone or is not what was written. */
   async #chunks(key: string, { token, chunks: count, sha256 }: Manifest): Promise<Uint8Array[] | undefined> {
     const chunks: Uint8Array[] = []
-    for (let n = 0; n < count; n += WRITES_AT_ONCE) {
-      const keys = Array.from({ length: Math.min(WRITES_AT_ONCE, count - n) }, (_, i) => `${key}.${token}.${n + i}`)
+    for (let n = 0; n < count; n += AT_ONCE) {
+      const keys = Array.from({ length: Math.min(AT_ONCE, count - n) }, (_, i) => `${key}.${token}.${n + i}`)
       for (const entry of await Promise.all(keys.map((one) => this.#kv.get(one)))) {
         if (entry?.operation !== 'PUT') return undefined
         chunks.push(entry.value)

@@ -27,6 +27,11 @@ export class CheckpointWriter {
     return this.#isOvertaken
   }
 
+  /** Only what is asked for is written. */
+  get isClosed(): boolean {
+    return this.#isClosed
+  }
+
   /** Begins one, unless one is under way. */
   begin(): void {
     if (this.#underWay || this.#isOvertaken || this.#isClosed) return

@@ -250,12 +250,13 @@ export class Shard {
     const { checkpoints, metrics } = this.#options.parts
     const [changes, held, startedMs] = [this.#outside.changes, this.#outgoing.held, performance.now()]
     const position = { streamCreated: this.#streamCreated, sequence: this.#sequence }
+    const isHurried = (): boolean => this.#writer.isClosed || this.#outgoing.held > 0
     const parts = { counters: this.#counting.encode(), outgoing: this.#outgoing.all(), ...this.#outside.told() }
     this.#hasRows = false
     this.#checkpointMs = startedMs
-    const chunks = pack({ ...parts, engine: await inSlices(this.#engine.beginSnapshot()) })
+    const chunks = pack({ ...parts, engine: await inSlices(this.#engine.beginSnapshot(), isHurried) })
     const revision = await checkpoints
-      .write(this.#document, this.index, { ...position, chunks }, before)
+      .write(this.#document, this.index, { ...position, chunks }, { before, isHurried })
       .catch((error) => this.#lost(error))
     this.#covered = changes
     this.#outgoing.release(changes === this.#outside.changes ? this.#outgoing.held : held)

@@ -13,7 +13,7 @@ import { createLogger } from '@fleetloom/shared/process/logger'
 import type { Labels } from '@fleetloom/shared/rules/engine/ports'
 import { enginePorts } from '@fleetloom/shared/rules/ports'
 import type { JsMsg } from '@nats-io/jetstream'
-import { type Checkpoint, Overtaken } from '../checkpoint/store.ts'
+import { type Checkpoint, Overtaken, type Writing } from '../checkpoint/store.ts'
 import type { RowOutcome } from '../metrics.ts'
 import { restoreShard } from './restore.ts'
 import type { Letter } from './sender.ts'
@@ -177,7 +177,7 @@ export class World {
         remove: async () => {
           this.#stored = undefined
         },
-        write: async (_fleet: unknown, _shard: number, checkpoint: Checkpoint, before: number) => {
+        write: async (_fleet: unknown, _shard: number, checkpoint: Checkpoint, { before }: Writing) => {
           await this.write()
           if (isDead()) return never
           if (before !== (this.#stored?.revision ?? 0)) throw new Overtaken('overtaken')
