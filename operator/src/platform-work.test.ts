@@ -14,17 +14,25 @@ const failing = (error: Error) => async () => {
   throw error
 }
 
-test('a back-end that gives no answer is asked once, and holds up no other', async () => {
+test('a back-end that gives no answer twice is asked nothing more, and holds up no other', async () => {
   const { lines, log } = logged()
   const gate = Promise.withResolvers<never>()
-  const silent = { backEnd: 'NATS', work: [() => gate.promise, async () => ['never']] }
+  const silent = { backEnd: 'NATS', work: [() => gate.promise, () => gate.promise, async () => ['never']] }
   const other = { backEnd: 'broker', work: [async () => ['a default is closed']] }
   const done = ensureAll([silent, other], log)
   await new Promise(setImmediate)
   assert.deepEqual(lines, ['warn broker: a default is closed'])
   gate.reject(new Error('timeout'))
   await done
-  assert.deepEqual(lines.slice(1), ['warn NATS: timeout'])
+  assert.deepEqual(lines.slice(1), ['warn NATS: timeout', 'warn NATS: timeout'])
+})
+
+test('one thing that gives no answer holds up nothing behind it', async () => {
+  const { lines, log } = logged()
+  const leaderless = failing(new Error('timeout'))
+  const made = async () => ['bucket devices is made']
+  await ensureAll([{ backEnd: 'NATS', work: [leaderless, made, leaderless, made] }], log, 'info')
+  assert.equal(lines.filter((line) => line === 'info NATS: bucket devices is made').length, 2)
 })
 
 test('what is refused for good holds up nothing behind it', async () => {

@@ -62,7 +62,7 @@ export const isFirstStart = async (
 
 type Told = { readonly log: Logger; readonly level: 'info' | 'warn' }
 
-/** Whether the back-end can be asked more. */
+/** Whether the back-end answers. */
 const ensured = async (ensure: Ensure, backEnd: string, { log, level }: Told): Promise<boolean> => {
   try {
     for (const change of await ensure()) log[level](`${backEnd}: ${change}`)
@@ -73,13 +73,20 @@ const ensured = async (ensure: Ensure, backEnd: string, { log, level }: Told): P
   }
 }
 
+/** Things in a row that give no answer until the back-end is taken to be away: one alone may be a stream without a leader. */
+const MOST_SILENT = 2
+
 const ensurePart = async ({ backEnd, work }: PlatformPart, told: Told): Promise<void> => {
-  for (const ensure of work) if (!(await ensured(ensure, backEnd, told))) return
+  let silent = 0
+  for (const ensure of work) {
+    silent = (await ensured(ensure, backEnd, told)) ? 0 : silent + 1
+    if (silent === MOST_SILENT) return
+  }
 }
 
 /**
- * Does all of it, the parts side by side. What is away is tried again at the next resync and holds up no other part: a back-end that gives
- * no answer is asked nothing more. What is changed was changed by hand or lost before, which is worth a warning but for the very first time.
+ * Does all of it, the parts side by side. What is away is tried again at the next resync and holds up no other part: a back-end that is
+ * away is asked nothing more. What is changed was changed by hand or lost before, which is worth a warning but for the very first time.
  */
 export const ensureAll = async (
   parts: readonly PlatformPart[],

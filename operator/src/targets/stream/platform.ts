@@ -2,6 +2,7 @@
 import type { Names } from '@fleetloom/crds/names'
 import { openAlertsBucket } from '@fleetloom/shared/alerts/bucket'
 import type { Nats } from '@fleetloom/shared/nats'
+import { Stalling } from '../../loop/errors.ts'
 import { differences } from './plan.ts'
 import { INSTALLATION_KEY } from './shape.ts'
 import { orAbsent } from './stream-target.ts'
@@ -37,7 +38,8 @@ const ensureStream = async ({ jsm }: Nats, installation: string, want: StreamCon
     return [`stream ${want.name} is made`]
   }
   if (have.config.metadata?.[INSTALLATION_KEY] !== installation)
-    throw new Error(
+    throw new Stalling(
+      'NotOwned',
       `stream ${want.name} exists and was not made by this installation; delete it or choose another installation name`,
     )
   const diff = differences(want, have.config)

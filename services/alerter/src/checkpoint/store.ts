@@ -22,7 +22,7 @@ const AT_ONCE = 8
 const REST_MS = 25
 const READ_TRIES = 5
 /** A replica that starts waits for all of its shards at once, so they are looked at less and less often. */
-const HANDOVER = { longestMs: 2_000, firstMs: 100 } as const
+const HANDOVER = { longestMs: 3_000, firstMs: 100 } as const
 const MAJOR = 1
 
 const manifest = z.object({
@@ -34,6 +34,8 @@ const manifest = z.object({
   streamCreated: z.string(),
   /** Everything up to this sequence is in the chunks. */
   sequence: z.number().int(),
+  /** Whoever wrote it has let go of the shard, and nobody has taken it up since. */
+  isLast: z.boolean().default(false),
 })
 
 type Manifest = z.infer<typeof manifest>
@@ -43,8 +45,11 @@ export type Position = Pick<Manifest, 'streamCreated' | 'sequence'>
 
 export type Checkpoint = Position & { readonly chunks: readonly Uint8Array[] }
 
-/** The revision of the checkpoint that is written over (0: there is none), and whether somebody waits until it is. */
-export type Writing = { readonly before: number; readonly isHurried?: () => boolean }
+/** With rests, unless somebody waits for it; given up when the signal is aborted. */
+export type Pace = { readonly isHurried: () => boolean; readonly signal?: AbortSignal }
+
+/** `before`: revision of the checkpoint that is written over (0: there is none). `isLast`: the shard is let go of. In a hurry by default. */
+export type Writing = Partial<Pace> & { readonly before: number; readonly isLast?: boolean }
 
 /** What stands under a shard's key. One that can't be read has a revision too: the next one is written over it. */
 export type Found = { readonly revision: number; readonly checkpoint?: Checkpoint }
@@ -85,8 +90,8 @@ export class CheckpointStore {
     this.#bucket = bucket
   }
 
-  /** The newest checkpoint; revision 0 when there is none. */
-  async read(fleet: Ref, shard: number): Promise<Found> {
+  /** The newest checkpoint, to go on from: it is nobody's last one any more. Revision 0 when there is none. */
+  async take(fleet: Ref, shard: number): Promise<Found> {
     const key = checkpointKey(fleet, shard)
     let revision = 0
     for (let tries = 0; tries < READ_TRIES; tries++) {
@@ -96,8 +101,9 @@ export class CheckpointStore {
       const found = manifestOf(entry.value)
       if (!found) break
       const chunks = await this.#chunks(key, found)
+      const claimed = chunks && (await this.#claim(key, found, revision))
       const { streamCreated, sequence } = found
-      if (chunks) return { revision, checkpoint: { streamCreated, sequence, chunks } }
+      if (chunks && claimed) return { revision: claimed, checkpoint: { streamCreated, sequence, chunks } }
     }
     return { revision }
   }
@@ -108,44 +114,38 @@ export class CheckpointStore {
     return keys.flatMap((key) => shardOfKey(key) ?? [])
   }
 
-  /** Writes a checkpoint; returns its revision. @throws Overtaken */
+  /** Writes a checkpoint; returns its revision. @throws Overtaken, and what the signal is aborted with */
   async write(
     fleet: Ref,
     shard: number,
     next: Checkpoint,
-    { before, isHurried = () => true }: Writing,
+    { before, isLast = false, ...pace }: Writing,
   ): Promise<number> {
     const key = checkpointKey(fleet, shard)
     const token = randomBytes(6).toString('hex')
     const { chunks, streamCreated, sequence } = next
-    await this.#putAll(`${key}.${token}`, chunks, isHurried)
-    const document: Manifest = {
-      version: `${MAJOR}.0`,
-      token,
-      chunks: chunks.length,
-      sha256: digestOf(chunks),
-      streamCreated,
-      sequence,
-    }
-    const revision = await this.#commit(key, document, before)
+    const sha256 = await this.#putAll(`${key}.${token}`, chunks, { isHurried: () => true, ...pace })
+    const about = { version: `${MAJOR}.0`, token, chunks: chunks.length, sha256 }
+    const revision = await this.#commit(key, { ...about, streamCreated, sequence, isLast }, before)
     await this.#sweep(key, token)
     return revision
   }
 
   /**
-   * Resolves once the checkpoint that stands was written over, or after a while: a replica that lets go of a shard writes its last one as
-   * it does so, and what follows from it must not be judged from an older one.
+   * Resolves once whoever holds the shard has written its last checkpoint, or after a while: it may be dead. What follows from the last one
+   * must not be judged from an older one.
    */
-  async writtenOver(fleet: Ref, shard: number, signal: AbortSignal): Promise<void> {
+  async untilLetGo(fleet: Ref, shard: number, signal: AbortSignal): Promise<void> {
     const key = checkpointKey(fleet, shard)
-    const revisionNow = async () => (await this.#kv.get(key))?.revision
-    const before = await revisionNow()
+    const isLetGo = async (): Promise<boolean> => {
+      const entry = await this.#kv.get(key)
+      return entry?.operation !== 'PUT' || manifestOf(entry.value)?.isLast !== false
+    }
     const endMs = performance.now() + HANDOVER.longestMs
-    for (let waitMs = HANDOVER.firstMs; before !== undefined && !signal.aborted; waitMs *= 2) {
+    for (let waitMs = HANDOVER.firstMs; !signal.aborted && !(await isLetGo()); waitMs *= 2) {
       const leftMs = endMs - performance.now()
       if (leftMs <= 0) return
       await sleep(Math.min(waitMs, leftMs), undefined, { signal }).catch(() => undefined)
-      if ((await revisionNow()) !== before) return
     }
   }
 
@@ -168,13 +168,29 @@ export class CheckpointStore {
     }
   }
 
-  async #putAll(key: string, chunks: readonly Uint8Array[], isHurried: () => boolean): Promise<void> {
+  /** The revision under which the checkpoint is nobody's last one; undefined when another was written meanwhile. */
+  async #claim(key: string, found: Manifest, revision: number): Promise<number | undefined> {
+    if (!found.isLast) return revision
+    try {
+      return await this.#kv.update(key, JSON.stringify({ ...found, isLast: false }), revision)
+    } catch (error) {
+      if (isConflict(error)) return undefined
+      throw error
+    }
+  }
+
+  /** Returns the digest of all. */
+  async #putAll(key: string, chunks: readonly Uint8Array[], { isHurried, signal }: Pace): Promise<string> {
+    const hash = createHash('sha256')
     for (let next = 0; next < chunks.length; ) {
       const some = chunks.slice(next, next + (isHurried() ? AT_ONCE : 1))
       await Promise.all(some.map((chunk, i) => this.#kv.put(`${key}.${next + i}`, chunk)))
+      for (const chunk of some) hash.update(chunk)
       next += some.length
       if (next < chunks.length && !isHurried()) await sleep(REST_MS)
+      signal?.throwIfAborted()
     }
+    return hash.digest('hex')
   }
 
   /** The chunks; undefined when one is gone or is not what was written. */

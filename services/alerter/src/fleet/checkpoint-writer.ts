@@ -1,9 +1,9 @@
 /** Writes the checkpoints of one shard, one at a time: two at once are of the same revision, and one would overtake the other. */
-import { Overtaken } from '../checkpoint/store.ts'
+import { Overtaken, type Writing } from '../checkpoint/store.ts'
 
 export type CheckpointWriterOptions = {
-  /** Writes one over the one of revision `before`; returns its own. @throws Overtaken */
-  readonly save: (before: number) => Promise<number>
+  /** Writes one; returns its revision. @throws Overtaken */
+  readonly save: (writing: Writing) => Promise<number>
   /** Told of each that was begun and came to its end; it may begin the next. */
   readonly onWritten: () => void
   readonly onFault: (error: unknown) => void
@@ -13,7 +13,7 @@ export class CheckpointWriter {
   readonly #options: CheckpointWriterOptions
   #revision: number
   #underWay: Promise<void> | undefined
-  #isClosed = false
+  readonly #closed = new AbortController()
   #isOvertaken = false
 
   /** `revision`: of the checkpoint that the first one is written over; 0 when there is none. */
@@ -27,27 +27,27 @@ export class CheckpointWriter {
     return this.#isOvertaken
   }
 
-  /** Only what is asked for is written. */
-  get isClosed(): boolean {
-    return this.#isClosed
-  }
-
   /** Begins one, unless one is under way. */
   begin(): void {
-    if (this.#underWay || this.#isOvertaken || this.#isClosed) return
+    if (this.#underWay || this.#isOvertaken || this.#closed.signal.aborted) return
     const { onWritten, onFault } = this.#options
-    void this.write().then(onWritten, onFault)
+    const { signal } = this.#closed
+    void this.#one({ signal }).then(onWritten, (error) => signal.aborted || onFault(error))
   }
 
-  /** From now on none begins by itself. Resolves when none is under way: what is still to be written is written by the caller. */
+  /** From now on none begins by itself, and the one under way is given up. Resolves when there is none. */
   async close(): Promise<void> {
-    this.#isClosed = true
+    this.#closed.abort(new Error('another checkpoint takes its place'))
     await this.#underWay
   }
 
-  /** Writes one now. To be called while none is under way. @throws when it was not written */
-  write(): Promise<void> {
-    const written = this.#write()
+  /** Writes the last one. To be called once closed. @throws when it was not written */
+  last(): Promise<void> {
+    return this.#one({ isLast: true })
+  }
+
+  #one(how: Omit<Writing, 'before'>): Promise<void> {
+    const written = this.#write(how)
     const over = (): void => {
       this.#underWay = undefined
     }
@@ -55,9 +55,9 @@ export class CheckpointWriter {
     return written
   }
 
-  async #write(): Promise<void> {
+  async #write(how: Omit<Writing, 'before'>): Promise<void> {
     try {
-      this.#revision = await this.#options.save(this.#revision)
+      this.#revision = await this.#options.save({ before: this.#revision, ...how })
     } catch (error) {
       this.#isOvertaken ||= error instanceof Overtaken
       throw error

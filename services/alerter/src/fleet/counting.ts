@@ -3,6 +3,7 @@
  * only the last progress mark is kept, up to which nothing happened.
  */
 import type { CountersAnswer } from '@fleetloom/shared/events/counters/answer'
+import { ByteReader, ByteWriter } from '@fleetloom/shared/events/counters/bytes'
 import { EventCounters } from '@fleetloom/shared/events/counters/counters'
 import { readEventRows } from '@fleetloom/shared/events/read-rows'
 import { shardOf } from '@fleetloom/shared/pipeline/shard'
@@ -43,14 +44,17 @@ export class Counting {
 
   /** While nothing was counted, only the last mark. */
   encode(): Uint8Array {
-    return this.#counters?.encode() ?? new Uint8Array(Float64Array.of(this.#markMs).buffer)
+    if (this.#counters) return this.#counters.encode()
+    const out = new ByteWriter()
+    out.f64(this.#markMs)
+    return out.done()
   }
 
   /** @throws RangeError for bytes of another format. */
   decode(bytes: Uint8Array): void {
     const isMark = bytes.length <= MARK_BYTES
     this.#counters = isMark ? undefined : EventCounters.decode(bytes)
-    this.#markMs = bytes.length === MARK_BYTES ? (new Float64Array(bytes.slice().buffer)[0] as number) : 0
+    this.#markMs = bytes.length === MARK_BYTES ? new ByteReader(bytes).f64() : 0
   }
 
   #begin(): EventCounters {

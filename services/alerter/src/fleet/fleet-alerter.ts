@@ -141,7 +141,7 @@ export class FleetAlerter implements AsyncDisposable {
     if (gone.length > 0) await this.#change(() => Promise.all(gone.map((index) => this.#drop(index))))
     if (come.length === 0) return
     const { checkpoints } = this.#parts
-    await Promise.all(come.map((index) => checkpoints.writtenOver(this.#document, index, this.#stop.signal)))
+    await Promise.all(come.map((index) => checkpoints.untilLetGo(this.#document, index, this.#stop.signal)))
     await this.#change(async () => {
       for (const index of come) await this.#take(index)
     })

@@ -6,11 +6,18 @@ import { PRESENCE_EVENTS } from '@fleetloom/shared/events/event'
 import { eventHead, eventLine } from '@fleetloom/shared/events/row'
 import { batchHeaders } from '@fleetloom/shared/pipeline/batch'
 import type { FleetDocument } from '@fleetloom/shared/pipeline/fleet-document'
+import type { ShardEngine } from '@fleetloom/shared/rules/engine/engine'
 import type { PresenceChange } from '@fleetloom/shared/rules/engine/shard'
 import type { Letter } from './sender.ts'
 
 /** What a shard finds in its stream. */
 export type Found = { readonly transition: Transition } | { readonly presence: PresenceChange }
+
+/** What it has found since the last call. */
+export const foundBy = (engine: Pick<ShardEngine, 'drain' | 'drainPresence'>): Found[] => [
+  ...engine.drain().map((transition) => ({ transition })),
+  ...engine.drainPresence().map((presence) => ({ presence })),
+]
 
 /** Its subject ends in its id and is to be empty: what an earlier life has published is refused, which is as good as taken. */
 export const transitionLetter = (names: Names, one: Transition): Letter => ({

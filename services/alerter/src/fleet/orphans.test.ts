@@ -26,7 +26,7 @@ const start = (known: Set<string>, owns: (key: string) => boolean = () => true) 
         looks++
         return left.filter(({ fleet }) => !removed.includes(fleet.name))
       },
-      read: async () => ({ revision: 1 }),
+      take: async () => ({ revision: 1 }),
       remove: async ({ name }: { name: string }) => void removed.push(name),
       write: () => Promise.reject(new Error('nothing is written')),
     },

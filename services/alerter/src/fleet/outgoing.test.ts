@@ -26,7 +26,7 @@ test('what is held goes out when it is released, oldest first; a checkpoint keep
   outgoing.send(found('a'))
   for (const device of ['b', 'c']) outgoing.hold(found(device))
   assert.deepEqual(outgoing.all(), ['a', 'b', 'c'].map(found))
-  outgoing.release(1)
+  outgoing.release(outgoing.holding().slice(0, 1))
   assert.deepEqual(
     sent.map((one) => one.found),
     ['a', 'b'].map(found),
@@ -51,17 +51,20 @@ test('there is room again as soon as one of the thousand is in its stream, or th
   await room
 })
 
-test('the presence of a fleet that is gone is given up, its transitions are not', () => {
+test('the presence of a fleet that is gone is given up, its transitions are not; what came later is not released', () => {
   const { sent, outgoing } = start()
   for (const one of [found('a'), presence('a')]) outgoing.send(one)
   for (const one of [found('b'), presence('b')]) outgoing.hold(one)
+  const holding = outgoing.holding()
   outgoing.giveUpPresence()
+  outgoing.hold(found('c'))
   assert.deepEqual(
     sent.map(({ signal }) => signal.aborted),
     [false, true],
   )
-  outgoing.release(2)
+  outgoing.release(holding)
   assert.deepEqual(sent.at(-1)?.found, found('b'))
+  assert.deepEqual(outgoing.holding(), [found('c')])
 })
 
 test('what is held by a shard that was overtaken is forgotten, and makes room', async () => {

@@ -47,9 +47,17 @@ export class Outgoing {
     this.#held.push(found)
   }
 
-  /** Sends the oldest of what was held. */
-  release(count: number): void {
-    for (const found of this.#held.splice(0, count)) this.send(found)
+  /** What is held now, oldest first. */
+  holding(): readonly Found[] {
+    return [...this.#held]
+  }
+
+  /** Sends these, if they are still held, oldest first. */
+  release(these: readonly Found[]): void {
+    const released = new Set(these)
+    const held = this.#held
+    this.#held = held.filter((found) => !released.has(found))
+    for (const found of held) if (released.has(found)) this.send(found)
   }
 
   /** Resolves when there is room for more. @throws what `signal` is aborted with. */

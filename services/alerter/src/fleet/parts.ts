@@ -13,7 +13,7 @@ export type AlerterParts = {
   readonly nats: Nats
   readonly names: Names
   readonly ports: Ports
-  readonly checkpoints: Pick<CheckpointStore, 'read' | 'write' | 'writtenOver' | 'remove' | 'list'>
+  readonly checkpoints: Pick<CheckpointStore, 'take' | 'write' | 'untilLetGo' | 'remove' | 'list'>
   /** The last transition of everything of some devices of a fleet that still fires. */
   readonly stillFiring: (fleet: Ref, isWanted: (device: string) => boolean) => Promise<readonly Transition[]>
   readonly sender: Pick<Sender, 'send'>

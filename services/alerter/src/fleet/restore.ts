@@ -15,7 +15,7 @@ const notUsed = (log: Logger, shard: number, error: unknown): undefined => {
 }
 
 const load = async ({ checkpoints, log }: AlerterParts, fleet: Ref, index: number) => {
-  const { revision, checkpoint } = await checkpoints.read(fleet, index)
+  const { revision, checkpoint } = await checkpoints.take(fleet, index)
   if (!checkpoint) return { revision, saved: undefined }
   try {
     return { revision, saved: { parcel: unpack(checkpoint.chunks), checkpoint, revision } }

@@ -12,22 +12,21 @@
  *   everything that the stream still holds was read: a part of a window is no reason to end an alert.
  */
 import { namesOf } from '@fleetloom/crds/names'
-import type { AlertCause, Transition } from '@fleetloom/shared/alerts/transition'
+import type { Transition } from '@fleetloom/shared/alerts/transition'
 import type { CountersAnswer } from '@fleetloom/shared/events/counters/answer'
 import type { AppliedState } from '@fleetloom/shared/pipeline/applied'
-import { batchInfo } from '@fleetloom/shared/pipeline/batch'
 import type { FleetDocument } from '@fleetloom/shared/pipeline/fleet-document'
 import { messageOf } from '@fleetloom/shared/process/logger'
 import { ShardEngine } from '@fleetloom/shared/rules/engine/engine'
 import type { JsMsg } from '@nats-io/jetstream'
-import { bytesOf, type Parcel, pack } from '../checkpoint/parcel.ts'
-import { Overtaken, type Position } from '../checkpoint/store.ts'
+import { bytesOf, type Parcel } from '../checkpoint/parcel.ts'
+import { Overtaken, type Position, type Writing } from '../checkpoint/store.ts'
+import { checkpointOf } from './checkpoint-of.ts'
 import { CheckpointWriter } from './checkpoint-writer.ts'
 import { Counting } from './counting.ts'
-import { inSlices } from './in-slices.ts'
+import { type Fed, feed } from './feed.ts'
 import { endOf } from './leftovers.ts'
-import { type Found, letterOf } from './letters.ts'
-import { engineMessage } from './message.ts'
+import { foundBy, letterOf } from './letters.ts'
 import { Missed } from './missed.ts'
 import { Outgoing } from './outgoing.ts'
 import { Outside } from './outside.ts'
@@ -40,9 +39,9 @@ export class Shard {
   readonly #options: ShardOptions
   readonly #engine: ShardEngine
   readonly #counting: Counting
+  readonly #fed: Fed
   readonly #outside: Outside
   readonly #outgoing: Outgoing
-  readonly #outcomes: RowOutcomes
   #document: FleetDocument
   /** Everything up to this sequence of the stream was taken. */
   #sequence = 0
@@ -56,7 +55,6 @@ export class Shard {
   readonly #writer: CheckpointWriter
   /** Rows were taken since the last checkpoint. */
   #hasRows = false
-  readonly #missed = new Missed()
 
   /** `revision`: of the checkpoint that the next one is written over; 0 when there is none. */
   constructor(options: ShardOptions, revision: number) {
@@ -66,14 +64,15 @@ export class Shard {
     this.#options = options
     this.#document = document
     this.#writer = new CheckpointWriter(revision, {
-      save: (before) => this.#save(before),
+      save: (writing) => this.#save(writing),
       onWritten: () => this.#outgoing.held > 0 && this.#writer.begin(),
       onFault: (error) => this.#notWritten(error),
     })
     const eventsTable = namesOf(installation).eventsTable(namespace)
     this.#engine = new ShardEngine(document, { ports: parts.ports, shard: index, eventsTable })
-    this.#outcomes = new RowOutcomes(parts.metrics)
     this.#counting = new Counting({ fleet, shard: index, shards: stream.telemetrySubjects.length })
+    const counted = { missed: new Missed(), outcomes: new RowOutcomes(parts.metrics) }
+    this.#fed = { engine: this.#engine, counting: this.#counting, ...counted }
     this.#outside = new Outside(this.#engine, document, parts.log)
     this.#outgoing = new Outgoing({
       send: (found, signal) => parts.sender.send(letterOf(parts.names, this.#document, found), signal),
@@ -83,6 +82,7 @@ export class Shard {
   get sequence(): number {
     return this.#sequence
   }
+
   get counters(): CountersAnswer {
     return this.#counting.answer()
   }
@@ -109,7 +109,11 @@ export class Shard {
   begin(firing: readonly Transition[]): void {
     this.tell((outside) => {
       outside.follow(this.#options.known())
-      for (const last of firing) this.#goOn(last, outside.adopt(last))
+      for (const last of firing) {
+        const cause = outside.adopt(last)
+        // Its end is the same whoever finds it, and whenever.
+        if (cause !== undefined) this.#outgoing.send({ transition: endOf(last, cause) })
+      }
     })
     this.#isBehind = true
   }
@@ -153,13 +157,13 @@ export class Shard {
   async take(message: JsMsg, signal: AbortSignal): Promise<void> {
     if (message.seq <= this.#sequence) return
     try {
-      this.#read(message)
+      if (feed(this.#fed, this.#document, message)) this.#hasRows = true
     } catch (error) {
       const about = { err: error, shard: this.index, sequence: message.seq }
       this.#options.parts.log.error(about, `message passed over: ${messageOf(error)}`)
     }
-    this.#publish()
     this.#sequence = message.seq
+    this.#publish()
     if (this.#isBehind && this.#sequence >= this.#until) this.caughtUp()
     await this.#outgoing.room(signal).catch(() => undefined)
   }
@@ -167,7 +171,7 @@ export class Shard {
   report(): AppliedState {
     const { document, rules, faults } = this.#outside
     const { alertmanagers } = this.#options.parts
-    return reportOf(this.#engine, { ...document, rules, faults, alertmanagers, missed: this.#missed.count })
+    return reportOf(this.#engine, { ...document, rules, faults, alertmanagers, missed: this.#fed.missed.count })
   }
 
   /** Writes a checkpoint when one is due. */
@@ -185,7 +189,7 @@ export class Shard {
     this.tell((outside) => outside.removeFleet())
     await idle
     if (this.#writer.isOvertaken) return
-    if (this.#outgoing.held > 0) await this.#writer.write()
+    if (this.#outgoing.held > 0) await this.#writer.last()
     await this.#outgoing.sent(signal)
     await this.#options.parts.checkpoints.remove(this.#document, this.index)
   }
@@ -194,46 +198,21 @@ export class Shard {
   async close(): Promise<void> {
     await this.#writer.close()
     if (this.#streamCreated === '' || this.#writer.isOvertaken) return
-    await this.#writer.write().catch((error) => {
+    await this.#writer.last().catch((error) => {
       const reason = `left without a last checkpoint, the one before it counts: ${messageOf(error)}`
       this.#options.parts.log.info({ shard: this.index }, reason)
     })
   }
 
-  /** An alert of which nothing more is judged ends. Its end is the same whoever finds it, and whenever. */
-  #goOn(last: Transition, cause: AlertCause | undefined): void {
-    if (cause !== undefined) this.#outgoing.send({ transition: endOf(last, cause) })
-  }
-
   #miss(count: number): void {
-    this.#missed.note(count)
+    this.#fed.missed.note(count)
     this.#options.parts.metrics.missed(count)
-  }
-
-  #read(message: JsMsg): void {
-    const info = batchInfo(message.headers)
-    if (info?.uid !== this.#document.uid) return
-    const one = engineMessage(message, info)
-    if (message.subject === this.#document.stream.eventsSubject) {
-      this.#engine.takeEvents(one)
-      this.#counting.take(one)
-    } else this.#engine.take(one)
-    this.#outcomes.tell(this.#engine.rowCounts)
-    if (one.progress) {
-      this.#counting.advance(one.progress.ms)
-      this.#missed.advance(one.progress.ms)
-    }
-    this.#hasRows ||= info.rows > 0
   }
 
   /** Sends what the engine has found, or holds it for the next checkpoint. */
   #publish(): void {
-    const transitions = this.#engine.drain()
-    for (const { to } of transitions) this.#options.parts.metrics.found(to)
-    const found: Found[] = [
-      ...transitions.map((transition) => ({ transition })),
-      ...this.#engine.drainPresence().map((presence) => ({ presence })),
-    ]
+    const found = foundBy(this.#engine)
+    for (const one of found) if ('transition' in one) this.#options.parts.metrics.found(one.transition.to)
     if (found.length === 0) return
     const isCertain = this.#covered === this.#outside.changes && this.#outgoing.held === 0
     for (const one of found) isCertain ? this.#outgoing.send(one) : this.#outgoing.hold(one)
@@ -245,22 +224,22 @@ export class Shard {
     else this.#options.parts.log.warn({ shard: this.index }, `checkpoint not written: ${messageOf(error)}`)
   }
 
-  /** Writes a checkpoint over the one of this revision; returns its own. @throws Overtaken */
-  async #save(before: number): Promise<number> {
+  /** Writes a checkpoint; returns its revision. @throws Overtaken */
+  async #save(writing: Writing): Promise<number> {
     const { checkpoints, metrics } = this.#options.parts
-    const [changes, held, startedMs] = [this.#outside.changes, this.#outgoing.held, performance.now()]
+    const [changes, held, startedMs] = [this.#outside.changes, this.#outgoing.holding(), performance.now()]
+    const parts = { engine: this.#engine, counting: this.#counting, outgoing: this.#outgoing, outside: this.#outside }
     const position = { streamCreated: this.#streamCreated, sequence: this.#sequence }
-    const isHurried = (): boolean => this.#writer.isClosed || this.#outgoing.held > 0
-    const parts = { counters: this.#counting.encode(), outgoing: this.#outgoing.all(), ...this.#outside.told() }
+    const isHurried = (): boolean => writing.isLast === true || this.#outgoing.held > 0
     this.#hasRows = false
     this.#checkpointMs = startedMs
-    const chunks = pack({ ...parts, engine: await inSlices(this.#engine.beginSnapshot(), isHurried) })
+    const next = await checkpointOf(parts, position, { ...writing, isHurried })
     const revision = await checkpoints
-      .write(this.#document, this.index, { ...position, chunks }, { before, isHurried })
+      .write(this.#document, this.index, next, { ...writing, isHurried })
       .catch((error) => this.#lost(error))
     this.#covered = changes
-    this.#outgoing.release(changes === this.#outside.changes ? this.#outgoing.held : held)
-    metrics.checkpointed(bytesOf(chunks), (performance.now() - startedMs) / 1000)
+    this.#outgoing.release(changes === this.#outside.changes ? this.#outgoing.holding() : held)
+    metrics.checkpointed(bytesOf(next.chunks), (performance.now() - startedMs) / 1000)
     return revision
   }
 

@@ -171,9 +171,9 @@ export class World {
         },
       },
       checkpoints: {
-        read: async () => (this.#stored ? { ...this.#stored } : { revision: 0 }),
+        take: async () => (this.#stored ? { ...this.#stored } : { revision: 0 }),
         list: async () => [],
-        writtenOver: async () => undefined,
+        untilLetGo: async () => undefined,
         remove: async () => {
           this.#stored = undefined
         },

@@ -61,7 +61,7 @@ export const toBytes = (state: AnomalyState): Uint8Array =>
 export const fromBytes = (bytes: Uint8Array): AnomalyState => {
   if (bytes.byteLength !== STATE_BYTES)
     throw new RangeError(`anomaly state: ${bytes.byteLength} bytes, not ${STATE_BYTES}; start from initialState()`)
-  const state = new Float64Array(bytes.slice().buffer)
+  const state = new Float64Array(new Uint8Array(bytes).buffer)
   if (state[CELL.version] !== VERSION)
     throw new RangeError(`anomaly state: version ${state[CELL.version]}, not ${VERSION}; start from initialState()`)
   return state

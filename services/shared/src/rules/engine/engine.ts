@@ -30,7 +30,8 @@ import { adopt, recompile, releaseAdopted, removeDevice, removeRule, setDevice, 
 import { Rows } from './rows.ts'
 import { indexRules, makeShard, type PresenceChange, type RowCounts, type Shard } from './shard.ts'
 import type { Progress } from './shard-clock.ts'
-import { loadSnapshot, SnapshotCopy } from './snapshot.ts'
+import { loadSnapshot } from './snapshot.ts'
+import { SnapshotCopy } from './snapshot-copy.ts'
 
 export type Message = {
   /** Rows of line protocol; may be empty. */
@@ -193,7 +194,11 @@ export class ShardEngine {
 
   /** Everything that the stream has made of the engine, in chunks of at most 512 KiB; later messages do not change them. */
   snapshot(): readonly Uint8Array[] {
-    return this.beginSnapshot().finish()
+    const copy = this.beginSnapshot()
+    for (;;) {
+      const chunks = copy.step()
+      if (chunks) return chunks
+    }
   }
 
   /** The same as it is now, to be copied in steps of less than a millisecond while the engine goes on. One at a time. */

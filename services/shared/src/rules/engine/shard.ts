@@ -8,7 +8,7 @@ import { Moment } from './moment.ts'
 import type { Ports } from './ports.ts'
 import type { Rule } from './rule.ts'
 import { ShardClock } from './shard-clock.ts'
-import type { SnapshotCopy } from './snapshot.ts'
+import type { SnapshotCopy } from './snapshot-copy.ts'
 import { Waiting } from './waiting.ts'
 import { Wheel } from './wheel.ts'
 

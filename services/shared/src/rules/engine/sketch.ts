@@ -101,7 +101,10 @@ export class Sketch {
   }
 
   save(): Float64Array {
-    return Float64Array.of(this.#newest, ...this.#log.slice(this.#head))
+    const record = new Float64Array(1 + this.#log.length - this.#head)
+    record[0] = this.#newest
+    for (let i = this.#head; i < this.#log.length; i++) record[1 + i - this.#head] = this.#log[i] as number
+    return record
   }
 
   load(record: Float64Array): void {

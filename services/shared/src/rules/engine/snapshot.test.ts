@@ -143,3 +143,19 @@ test('what is pending goes on with the same rule and is dropped with a changed o
   }
   assert.deepEqual([pendingOf(rule), pendingOf({ ...rule, generation: 2 })], [1, 0])
 })
+
+test('a snapshot that fails is told to who asked for it, and neither to the stream nor to what changes', () => {
+  const broken = { stateBytes: 8, create: () => new Float64Array(1_000_000), observe: () => 0 }
+  const engine = new ShardEngine(fleetDocument(), { ports: { ...ports, detector: broken }, shard: 0, eventsTable: 'e' })
+  for (const id of ['r-1', 'r-2']) engine.setDevice(id, { labels: {} })
+  const odd = { need: { fn: 'anomaly', measurement: 'humidity' }, over: 0.5 } as const
+  for (const [uid, when] of Object.entries({ a: WARM, b: odd }))
+    assert.equal(engine.setRule(ruleDocument({ uid, name: uid, when })), undefined)
+  const copy = engine.beginSnapshot()
+  read(engine, 'r-1', 1, { temperature: 9 })
+  assert.deepEqual(told(engine), ['a r-1 inactive>firing condition'])
+  engine.beginSnapshot()
+  engine.removeDevice('r-1')
+  assert.deepEqual(told(engine), ['a r-1 firing>resolved device-removed'])
+  assert.throws(() => copy.step(), RangeError)
+})

@@ -14,12 +14,12 @@ import { type Compiled, type Rule, UNJUDGED } from './rule.ts'
 import type { Shard } from './shard.ts'
 import type { Row } from './waiting.ts'
 
-const VERSION = 2
+export const VERSION = 2
 /** Longest chunk of a snapshot, bytes. */
 export const CHUNK_BYTES = 512 * 1024
-const WORD = 8
+export const WORD = 8
 
-type Head = {
+export type Head = {
   readonly version: number
   /** UID of the fleet: another fleet of the same name begins afresh. */
   readonly fleet: string
@@ -29,136 +29,6 @@ type Head = {
   readonly pieces: readonly string[]
   readonly rules: readonly { readonly document: RuleDocument; readonly lastEvaluatedMicros: number }[]
   readonly waiting: readonly (readonly [device: number, rows: readonly Row[]])[]
-}
-
-/** Collects doubles in chunks. */
-class Chunks {
-  readonly all: Uint8Array[] = []
-  readonly #about = new Float64Array(3)
-  #chunk = new Float64Array(0)
-  #at = 0
-
-  numbers(source: Float64Array): void {
-    let from = 0
-    while (from < source.length) {
-      if (this.#at === this.#chunk.length) this.#begin()
-      const part = source.subarray(from, from + this.#chunk.length - this.#at)
-      this.#chunk.set(part, this.#at)
-      this.#at += part.length
-      from += part.length
-    }
-  }
-
-  record(part: number, device: number, record: Float64Array): void {
-    this.#about[0] = part
-    this.#about[1] = device
-    this.#about[2] = record.length
-    this.numbers(this.#about)
-    this.numbers(record)
-  }
-
-  done(): Uint8Array[] {
-    const last = this.all.pop()
-    return last ? [...this.all, last.subarray(0, this.#at * WORD)] : []
-  }
-
-  #begin(): void {
-    this.#chunk = new Float64Array(CHUNK_BYTES / WORD)
-    this.#at = 0
-    this.all.push(new Uint8Array(this.#chunk.buffer))
-  }
-}
-
-const headOf = (shard: Shard, recent: RecentKeys): Head => {
-  const { devices, clock, fleet, history, rules, waiting } = shard
-  const all = [...devices.table.all()]
-  return {
-    ...{ version: VERSION, fleet: fleet.uid, clock: clock.save(), recent: recent.save() },
-    devices: Array.from({ length: devices.table.end }, (_, device) => devices.table.id(device) ?? null),
-    pieces: [...history.pieces.keys()],
-    rules: rules.map(({ document, lastEvaluatedMicros }) => ({ document, lastEvaluatedMicros })),
-    waiting: all.map((device) => [device, waiting.rows(device)] as const).filter(([, rows]) => rows.length > 0),
-  }
-}
-
-const jsonWords = (head: Head): Float64Array => {
-  const json = Buffer.from(JSON.stringify(head))
-  const words = new Float64Array(1 + Math.ceil(json.length / WORD))
-  words[0] = json.length
-  Buffer.from(words.buffer, WORD).fill(0x20).set(json)
-  return words
-}
-
-/** What the records are about, in the order of their part: who has one, and what is in it, until the next is asked for. */
-type Part = { readonly has: (device: number) => boolean; readonly save: (device: number) => Float64Array }
-
-const partsOf = ({ devices, history, rules }: Shard): readonly Part[] => [
-  { has: () => true, save: (device) => devices.save(device) },
-  ...[...history.pieces.values()].map((piece) => ({ has: piece.isWatched.bind(piece), save: piece.save.bind(piece) })),
-  ...rules.map((rule) => ({
-    has: (device: number) => rule.watches(device),
-    save: (device: number) => rule.states.save(device),
-  })),
-]
-
-/** Records copied in one step: some tenths of a millisecond. */
-const STEP_RECORDS = 100
-
-/**
- * A snapshot of the shard as it is when this is made. It is copied in steps while the shard goes on, each device before the stream changes
- * it (`keep`); a change from outside finishes it first.
- */
-export class SnapshotCopy {
-  readonly #chunks = new Chunks()
-  readonly #shard: Shard
-  readonly #parts: readonly Part[]
-  readonly #devices: readonly number[]
-  readonly #isCopied: Uint8Array
-  #next = 0
-  #records = 0
-  #whole: readonly Uint8Array[] | undefined
-
-  constructor(shard: Shard, recent: RecentKeys) {
-    this.#shard = shard
-    this.#chunks.numbers(jsonWords(headOf(shard, recent)))
-    this.#parts = partsOf(shard)
-    this.#devices = [...shard.devices.table.all()]
-    this.#isCopied = new Uint8Array(shard.devices.table.end)
-    shard.copy = this
-  }
-
-  /** To be called before a device changes. */
-  keep(device: number): void {
-    if (this.#isCopied[device]) return
-    this.#isCopied[device] = 1
-    for (let part = 0; part < this.#parts.length; part++) {
-      const { has, save } = this.#parts[part] as Part
-      if (!has(device)) continue
-      this.#chunks.record(part, device, save(device))
-      this.#records++
-    }
-  }
-
-  /** Copies some more; gives the chunks once it is whole. */
-  step(): readonly Uint8Array[] | undefined {
-    const end = this.#records + STEP_RECORDS
-    while (this.#next < this.#devices.length && this.#records < end) this.keep(this.#devices[this.#next++] as number)
-    return this.#next < this.#devices.length ? undefined : this.#done()
-  }
-
-  /** Copies the rest at once. */
-  finish(): readonly Uint8Array[] {
-    for (;;) {
-      const chunks = this.step()
-      if (chunks) return chunks
-    }
-  }
-
-  #done(): readonly Uint8Array[] {
-    if (this.#shard.copy === this) this.#shard.copy = undefined
-    this.#whole ??= this.#chunks.done()
-    return this.#whole
-  }
 }
 
 type Load = (device: number, record: Float64Array) => void

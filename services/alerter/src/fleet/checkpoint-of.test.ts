@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
-import { inSlices } from './in-slices.ts'
+import { inSlices } from './checkpoint-of.ts'
 
 /** A copy of 100 steps of a millisecond or more. */
 const slow = () => {
@@ -20,7 +20,7 @@ const slow = () => {
 
 test('a copy leaves the process room while it is made', async () => {
   const copy = slow()
-  const made = inSlices(copy, () => true)
+  const made = inSlices(copy, { isHurried: () => true })
   const seen = new Set<number>()
   while (copy.steps < 100) {
     seen.add(copy.steps)
@@ -34,7 +34,7 @@ test('a copy that nobody waits for rests longer than it works, until somebody do
   let isHurried = false
   const copy = slow()
   const startMs = performance.now()
-  const made = inSlices(copy, () => isHurried)
+  const made = inSlices(copy, { isHurried: () => isHurried })
   while (performance.now() - startMs < 200) await setImmediate()
   assert.ok(copy.steps < 50, `${copy.steps} steps of 1 ms in 200 ms`)
   const [before, hurriedMs] = [copy.steps, performance.now()]
@@ -42,4 +42,12 @@ test('a copy that nobody waits for rests longer than it works, until somebody do
   await made
   const tookMs = performance.now() - hurriedMs
   assert.ok(tookMs < (100 - before) * 5, `${100 - before} steps of 1 ms took ${tookMs.toFixed(0)} ms`)
+})
+
+test('a copy that is given up ends', async () => {
+  const [copy, stop] = [slow(), new AbortController()]
+  const made = inSlices(copy, { isHurried: () => false, signal: stop.signal })
+  stop.abort(new Error('given up'))
+  await assert.rejects(made, /given up/)
+  assert.ok(copy.steps < 100)
 })
