@@ -2,7 +2,6 @@
  * What `make bench-alerts` measures on: real servers, ingest, writer, alerter and api, and the operator's part done by hand, because
  * ten thousand accounts are more than Mosquitto takes. A few users publish for all devices.
  */
-import { randomBytes } from 'node:crypto'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
@@ -18,7 +17,6 @@ import { EVENT_COLUMNS } from '@fleetloom/shared/events/row'
 import { connectNats, type Nats } from '@fleetloom/shared/nats'
 import { appliedDocument } from '@fleetloom/shared/pipeline/applied-document'
 import type { FleetDocument } from '@fleetloom/shared/pipeline/fleet-document'
-import { fleetDocumentOf } from '@fleetloom/shared/pipeline/testing'
 import type { Login } from '@fleetloom/simulator/load/session'
 import { DiscardPolicy } from '@nats-io/jetstream'
 import { type ApiClient, createApiClient } from '../kit/api-client.ts'
@@ -28,6 +26,7 @@ import { type ServiceProcess, type Surroundings, startService } from '../kit/ser
 import { tempDir } from '../kit/temp.ts'
 import { until } from '../kit/until.ts'
 import type { Bench } from './contender.ts'
+import { benchFleet } from './fleet.ts'
 import { startServers } from './servers.ts'
 
 const names = namesOf()
@@ -64,21 +63,11 @@ export type AlertingPlatform = AsyncDisposable & {
 }
 
 const document = (): FleetDocument =>
-  fleetDocumentOf(FLEET, {
-    uid: randomBytes(8).toString('hex'),
+  benchFleet(FLEET, {
     topics: { telemetry: [topicOf('{device}')], events: [eventTopicOf('{device}')], errors: 'bench/{device}/errors' },
-    payload: { timestampUnit: 'Microseconds' },
-    measurements: [
-      { name: 'temperature', type: 'Double' },
-      { name: 'humidity', type: 'Double' },
-      { name: 'battery', type: 'Double' },
-      { name: 'state', type: 'Symbol' },
-    ],
     offlineAfterMs: 3_600_000,
-    limits: { payloadBytes: 16_384, messagesPerSecond: 100_000 },
     shards: SHARDS.length,
     stream: { maxBytes: 1024 ** 3 },
-    writer: { batchRows: 10_000, flushIntervalMs: 500 },
   })
 
 const rule = (name: string, when: string, notify: readonly Receiver[] = []): RuleDocument =>

@@ -11,7 +11,6 @@ import { sessionPassword } from '@fleetloom/shared/broker/session-password'
 import { connectNats, type Nats } from '@fleetloom/shared/nats'
 import { appliedDocument } from '@fleetloom/shared/pipeline/applied-document'
 import type { FleetDocument } from '@fleetloom/shared/pipeline/fleet-document'
-import { fleetDocumentOf } from '@fleetloom/shared/pipeline/testing'
 import { type Child, startChild } from '../kit/child.ts'
 import { makeFleetStream } from '../kit/fleet-stream.ts'
 import { freePort } from '../kit/ports.ts'
@@ -20,26 +19,17 @@ import { tempDir, tempLog } from '../kit/temp.ts'
 import { until } from '../kit/until.ts'
 import { ROOT } from '../tools/paths.ts'
 import { type Bench, type Contender, columnsSql, topicOf } from './contender.ts'
+import { benchFleet } from './fleet.ts'
 
 const names = namesOf()
 
 const documentOf = (name: string): FleetDocument =>
-  fleetDocumentOf(
+  benchFleet(
     { namespace: 'bench', name },
     {
-      uid: randomBytes(8).toString('hex'),
       topics: { telemetry: [topicOf('{device}')], events: [], errors: 'bench/{device}/errors' },
       grants: { publish: [topicOf('{device}')], subscribe: [] },
-      payload: { timestampUnit: 'Microseconds' },
-      measurements: [
-        { name: 'temperature', type: 'Double' },
-        { name: 'humidity', type: 'Double' },
-        { name: 'battery', type: 'Double' },
-        { name: 'state', type: 'Symbol' },
-      ],
-      limits: { payloadBytes: 16_384, messagesPerSecond: 100_000 },
       stream: { maxBytes: 256 * 1024 ** 2 },
-      writer: { batchRows: 10_000, flushIntervalMs: 500 },
     },
   )
 

@@ -82,7 +82,9 @@ test('a body that is too long is refused by what it says of itself, and by what 
   assert.equal(answered.status, 413)
 })
 
-test('few reviews are judged at once, and the others have their turn when those are done', async () => {
+test('few reviews are judged at once, and the others have their turn when those are done', {
+  timeout: 10_000,
+}, async () => {
   const gate = Promise.withResolvers<undefined>()
   let begun = 0
   await using server = await started({

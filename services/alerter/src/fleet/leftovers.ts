@@ -6,12 +6,13 @@
 import { deviceToken, type Ref } from '@fleetloom/crds/names'
 import { allRecords, firingSince, parseTransition, recordFilter } from '@fleetloom/shared/alerts/records'
 import { type AlertCause, subjectOf, type Transition, transitionId } from '@fleetloom/shared/alerts/transition'
+import type { Outside } from './outside.ts'
 import type { AlerterParts } from './parts.ts'
 
 type Where = Pick<AlerterParts, 'names' | 'nats'>
 
 /** The end of an alert, right behind its last transition. */
-export const endOf = (last: Transition, cause: AlertCause): Transition => {
+const endOf = (last: Transition, cause: AlertCause): Transition => {
   const { value: _, ...rest } = last
   const end = {
     ...rest,
@@ -21,6 +22,13 @@ export const endOf = (last: Transition, cause: AlertCause): Transition => {
   }
   return { ...end, id: transitionId(end) }
 }
+
+/** The ends of those of which nothing more is judged; each is the same whoever finds it, and whenever. */
+export const endsOf = (firing: readonly Transition[], outside: Pick<Outside, 'adopt'>): Transition[] =>
+  firing.flatMap((last) => {
+    const cause = outside.adopt(last)
+    return cause === undefined ? [] : [endOf(last, cause)]
+  })
 
 const lastOf = async ({ names, nats }: Where, one: Transition): Promise<Transition | undefined> => {
   const subject = subjectOf(names, one)

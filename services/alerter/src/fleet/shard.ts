@@ -25,7 +25,7 @@ import { checkpointOf } from './checkpoint-of.ts'
 import { CheckpointWriter } from './checkpoint-writer.ts'
 import { Counting } from './counting.ts'
 import { type Fed, feed } from './feed.ts'
-import { endOf } from './leftovers.ts'
+import { endsOf } from './leftovers.ts'
 import { foundBy, letterOf } from './letters.ts'
 import { Missed } from './missed.ts'
 import { Outgoing } from './outgoing.ts'
@@ -109,11 +109,7 @@ export class Shard {
   begin(firing: readonly Transition[]): void {
     this.tell((outside) => {
       outside.follow(this.#options.known())
-      for (const last of firing) {
-        const cause = outside.adopt(last)
-        // Its end is the same whoever finds it, and whenever.
-        if (cause !== undefined) this.#outgoing.send({ transition: endOf(last, cause) })
-      }
+      for (const transition of endsOf(firing, outside)) this.#outgoing.send({ transition })
     })
     this.#isBehind = true
   }

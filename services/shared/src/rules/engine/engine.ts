@@ -201,9 +201,12 @@ export class ShardEngine {
     }
   }
 
-  /** The same as it is now, to be copied in steps of less than a millisecond while the engine goes on. One at a time. */
+  /**
+   * The same as it is now, to be copied in steps of less than a millisecond while the engine goes on. One that was begun before and is not
+   * whole yet is given up.
+   */
   beginSnapshot(): SnapshotCopy {
-    return new SnapshotCopy(this.#told(), this.#recent)
+    return new SnapshotCopy(this.#shard, this.#recent)
   }
 
   /**

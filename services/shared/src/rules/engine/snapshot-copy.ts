@@ -78,7 +78,7 @@ const STEP_RECORDS = 100
 
 /**
  * A snapshot of the shard as it is when this is made. It is copied in steps while the shard goes on, each device before the stream changes
- * it (`keep`); a change from outside finishes it first. What goes wrong is told to who asks for the chunks, and harms nobody else.
+ * it (`keep`); a change from outside finishes it first, and another snapshot takes its place. What goes wrong is told to who asks for the chunks, and harms nobody else.
  */
 export class SnapshotCopy {
   readonly #chunks = new Chunks()
@@ -97,6 +97,8 @@ export class SnapshotCopy {
     this.#parts = partsOf(shard)
     this.#devices = [...shard.devices.table.all()]
     this.#isCopied = new Uint8Array(shard.devices.table.end)
+    const former = shard.copy
+    if (former) former.#fault ??= new Error('another snapshot was begun')
     shard.copy = this
   }
 

@@ -159,3 +159,12 @@ test('a snapshot that fails is told to who asked for it, and neither to the stre
   assert.deepEqual(told(engine), ['a r-1 firing>resolved device-removed'])
   assert.throws(() => copy.step(), RangeError)
 })
+
+test('a snapshot that another takes the place of is given up', () => {
+  const engine = make(['r-1'], [ruleDocument({ when: WARM })])
+  const former = engine.beginSnapshot()
+  const next = engine.beginSnapshot()
+  read(engine, 'r-1', 1, { temperature: 9 })
+  assert.throws(() => former.step(), /another snapshot/)
+  assert.ok(make(['r-1'], [ruleDocument({ when: WARM })]).restore(next.step() ?? []))
+})
