@@ -28,11 +28,13 @@ export const watchBrokerQueue = (
   { registry, now }: { readonly registry: Registry; readonly now: () => number },
 ): BrokerQueue & Disposable => {
   const forecast = new Forecast()
-  const sample = (): void => {
+  /** What is told of the counters and what is told of their growth come from the same look. */
+  const look = (): QueueCounters | undefined => {
     const counters = broker.counters()
     if (counters) forecast.sample(share(counters, bounds), now())
+    return counters
   }
-  const timer = setInterval(sample, SAMPLE_MS)
+  const timer = setInterval(look, SAMPLE_MS)
   const gauge = (name: string, help: string, value: () => number | undefined): void => {
     new Gauge({
       name: `fleetloom_operator_broker_${name}`,
@@ -56,17 +58,19 @@ export const watchBrokerQueue = (
       else this.inc(dropped)
     },
   })
-  gauge('queue_left_seconds', 'Time until the queue is full at its current growth; +Inf while it does not grow', () =>
-    broker.counters() === undefined ? undefined : (forecast.secondsLeft(1) ?? Number.POSITIVE_INFINITY),
+  gauge(
+    'queue_left_seconds',
+    'Time until the queue is full at its current growth; +Inf while it does not grow',
+    () => look() && forecast.secondsLeft(1),
   )
   return {
     text: () => {
-      const counters = broker.counters()
+      const counters = look()
       if (!counters || (share(counters, bounds) < ALARM && counters.droppedMessages === 0)) return undefined
       const { queuedMessages, droppedMessages } = counters
       const dropped =
         droppedMessages > 0 ? `; it has dropped ${droppedMessages} acknowledged messages since its start` : ''
-      return `the broker holds ${queuedMessages} messages of all fleets that ingest has not taken; its queue is ${forecast.text(1)}${dropped}`
+      return `the broker holds ${queuedMessages} messages of all fleets that ingest has not taken; its queue ${forecast.text(1)}${dropped}`
     },
     [Symbol.dispose]: () => clearInterval(timer),
   }

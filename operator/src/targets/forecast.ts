@@ -1,5 +1,7 @@
 /** Time left until a level reaches its bound, from how it grew over the last minutes. The clock is the caller's. */
 const WINDOW_MS = 120_000
+/** No rate is told from samples nearer to each other than this. */
+const LEAST_MS = 1_000
 
 type Sample = { readonly atMs: number; readonly level: number }
 
@@ -14,21 +16,26 @@ export const about = (seconds: number): string => {
 export class Forecast {
   #samples: Sample[] = []
 
+  /** The newest always counts; of the others two a second are kept at most, however often one looks. */
   sample(level: number, atMs: number): void {
-    this.#samples = [...this.#samples.filter((one) => one.atMs > atMs - WINDOW_MS), { atMs, level }]
+    const kept = this.#samples.filter((one) => one.atMs > atMs - WINDOW_MS)
+    const before = kept.at(-2)
+    if (before && atMs - before.atMs < LEAST_MS) kept.pop()
+    this.#samples = [...kept, { atMs, level }]
   }
 
-  /** Seconds until `bound` at the rate seen; undefined while the level does not rise or too little was seen. */
+  /** Seconds until `bound` at the rate seen; infinite while the level does not rise, undefined while too little was seen. */
   secondsLeft(bound: number): number | undefined {
     const [first, last] = [this.#samples[0], this.#samples.at(-1)]
-    if (!first || !last || last.atMs - first.atMs < 1_000) return undefined
+    if (!first || !last || last.atMs - first.atMs < LEAST_MS) return undefined
     const perSecond = ((last.level - first.level) * 1_000) / (last.atMs - first.atMs)
-    return perSecond <= 0 ? undefined : Math.max(0, bound - last.level) / perSecond
+    return perSecond <= 0 ? Number.POSITIVE_INFINITY : Math.max(0, bound - last.level) / perSecond
   }
 
-  /** `full in about 10 minutes at the current rate`, or that it is not growing. */
+  /** What to say of the level: that it `is full in about 10 minutes at the current rate`, or that it is not growing. */
   text(bound: number): string {
     const seconds = this.secondsLeft(bound)
-    return seconds === undefined ? 'it is not growing' : `full in ${about(seconds)} at the current rate`
+    if (seconds === undefined) return 'grows at a rate not yet known'
+    return Number.isFinite(seconds) ? `is full in ${about(seconds)} at the current rate` : 'is not growing'
   }
 }

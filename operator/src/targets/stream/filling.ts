@@ -32,6 +32,6 @@ export const fillingText = (
   if (level.unread < ALARM) return undefined
   return (
     `stream ${want.name} is ${Math.round(level.unread * 20) * 5} % full with readings the database has not taken; ` +
-    `${forecast.text(want.maxBytes)}. When it is full, readings wait in the broker. Is the writer running, does QuestDB answer?`
+    `it ${forecast.text(want.maxBytes)}. When it is full, readings wait in the broker. Is the writer running, does QuestDB answer?`
   )
 }
