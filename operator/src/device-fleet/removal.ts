@@ -25,6 +25,7 @@ import { INSTALLATION_KEY, streamWant } from '../targets/stream/shape.ts'
 import { orAbsent, streamTarget } from '../targets/stream/stream-target.ts'
 import { leaveEvents } from './events-table.ts'
 import type { FleetDeps, FleetFacts, FleetWork } from './facts.ts'
+import { writeDocument } from './write-document.ts'
 
 type FleetRemovalStep = RemovalStep<DeviceFleetSpec, FleetFacts>
 type Run = FleetRemovalStep['run']
@@ -36,13 +37,13 @@ const ownStored = ({ stored, want }: FleetFacts): FleetDocument | undefined => o
 
 /** The document goes before the accounts: a device that is registered meanwhile gets what the document grants. */
 const revokeGrants =
-  ({ documents }: FleetDeps): Run =>
+  (deps: FleetDeps): Run =>
   async (_, facts) => {
-    facts.stored = documents.read(facts.want)
+    facts.stored = deps.documents.read(facts.want)
     const document = ownStored(facts)
     if (!document) return
     const revoked = { ...document, generation: facts.want.generation, grants: NO_GRANTS }
-    if (!isDeepStrictEqual(document, revoked)) facts.stored = await documents.write(revoked, facts.stored)
+    if (!isDeepStrictEqual(document, revoked)) facts.stored = await writeDocument(deps, revoked, facts.stored)
   }
 
 const revokeAccounts =

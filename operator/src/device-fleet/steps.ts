@@ -29,6 +29,7 @@ import { streamWant } from '../targets/stream/shape.ts'
 import { forgetProgress, streamTarget } from '../targets/stream/stream-target.ts'
 import { convergeEvents } from './events-table.ts'
 import type { FleetDeps, FleetFacts, FleetWork } from './facts.ts'
+import { writeDocument } from './write-document.ts'
 
 export type FleetStep = Step<DeviceFleetSpec, FleetFacts>
 
@@ -86,7 +87,7 @@ const stream = ({ nats, names }: FleetDeps): FleetStep => ({
 const publish = async (deps: FleetDeps, work: FleetWork, facts: FleetFacts, document: FleetDocument): Promise<void> => {
   const before = facts.stored
   if (before && isDeepStrictEqual(before.document, document)) return
-  facts.stored = await deps.documents.write(document, before)
+  facts.stored = await writeDocument(deps, document, before)
   const change: Change = {
     reason: before ? 'Updated' : 'Created',
     message: differenceOf(before?.document, document),
@@ -153,9 +154,9 @@ const devices = (deps: FleetDeps): FleetStep => ({
   condition: 'BrokerReady',
   after: ['Accepted', 'PipelineReady'],
   run: async (work, { want }) => {
-    await convergeDevices(deps, work, want)
+    const again = await convergeDevices(deps, work, want)
     deps.drains.aclsAreIn(want)
-    return undefined
+    return again
   },
 })
 

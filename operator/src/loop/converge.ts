@@ -3,6 +3,8 @@
  * in events: as a repair when this very generation had been in place before, so that someone else must have changed it.
  */
 import type { ConditionType, Reason } from '@fleetloom/crds/conditions'
+import { messageOf } from '@fleetloom/shared/process/logger'
+import { reasonOf, Waiting } from './errors.ts'
 import type { Work } from './kind.ts'
 
 export type Change = {
@@ -18,12 +20,13 @@ export type Target<Want, Have, C extends Change> = {
   readonly read: (want: Want) => Promise<Have>
   /** Pure. @throws Stalling where what is there may not be touched. */
   readonly plan: (want: Want, have: Have) => readonly C[]
+  /** @throws Waiting when the change is made and can't be seen yet. */
   readonly apply: (want: Want, change: C) => Promise<void>
 }
 
 const MAX_DIFFERENCES = 10
 
-const messageOf = (target: string, changes: readonly Change[]): string => {
+const wordsOf = (target: string, changes: readonly Change[]): string => {
   const shown = changes.slice(0, MAX_DIFFERENCES).map(({ message }) => message)
   const more = changes.length - shown.length
   return `${target}: ${shown.join('; ')}${more > 0 ? ` and ${more} more` : ''}`
@@ -42,7 +45,7 @@ export const report = async <Spec>(
   const reasonOf = ({ reason, expected }: Change): Reason => (wasInPlace && !expected ? 'Repaired' : reason)
   for (const change of changes) work.wrote(target, reasonOf(change) === 'Repaired')
   for (const reason of new Set(changes.map(reasonOf))) {
-    const message = messageOf(
+    const message = wordsOf(
       target,
       changes.filter((change) => reasonOf(change) === reason),
     )
@@ -51,22 +54,42 @@ export const report = async <Spec>(
   }
 }
 
-/** Brings a target to what is wanted and returns what it had to change. */
-export const converge = async <Spec, Want, Have, C extends Change>(
+/** Makes the changes in order and tells of those that were made, also when one of them fails. */
+const applyAll = async <Spec, Want, Have, C extends Change>(
   work: Work<Spec>,
   condition: ConditionType,
   target: Target<Want, Have, C>,
   want: Want,
-): Promise<readonly C[]> => {
-  const changes = target.plan(want, await target.read(want))
+): Promise<void> => {
   const applied: C[] = []
   try {
-    for (const change of changes) {
-      await target.apply(want, change)
+    for (const change of target.plan(want, await target.read(want))) {
+      await target.apply(want, change).catch((error) => {
+        if (error instanceof Waiting) applied.push(change)
+        throw error
+      })
       applied.push(change)
     }
   } finally {
     await report(work, condition, target.name, applied)
   }
-  return applied
+}
+
+/**
+ * Brings a target to what is wanted. What is there may be changed by someone else between two looks at it, and then neither
+ * fits the other: what fails for no reason that we know is looked at once more, and only then told as failed.
+ */
+export const converge = async <Spec, Want, Have, C extends Change>(
+  work: Work<Spec>,
+  condition: ConditionType,
+  target: Target<Want, Have, C>,
+  want: Want,
+): Promise<void> => {
+  try {
+    await applyAll(work, condition, target, want)
+  } catch (error) {
+    if (reasonOf(error) !== 'Failed') throw error
+    work.log.info(`${target.name}: looked at once more after ${messageOf(error)}`)
+    await applyAll(work, condition, target, want)
+  }
 }

@@ -218,11 +218,10 @@ test('a change is Created or Updated at first and Repaired once this generation 
   const { run, events, change } = setUp(
     kind({
       steps: [
-        step(
-          'DatabaseReady',
-          [],
-          async (work) => void (await converge(work, 'DatabaseReady', target, {})) as undefined,
-        ),
+        step('DatabaseReady', [], async (work) => {
+          await converge(work, 'DatabaseReady', target, {})
+          return undefined
+        }),
       ],
     }),
   )
@@ -249,25 +248,26 @@ test('a change is Created or Updated at first and Repaired once this generation 
 })
 
 test('what was changed before a change failed is told all the same', async () => {
+  const made = new Set<string>()
   const target = {
     name: 'database',
-    read: async () => undefined,
-    plan: (): Change[] => [
-      { reason: 'Created', message: 'one' },
-      { reason: 'Created', message: 'two' },
-    ],
+    read: async () => made,
+    plan: (): Change[] =>
+      ['one', 'two']
+        .filter((message) => !made.has(message))
+        .map((message) => ({ reason: 'Created', message }) as const),
     apply: async (_: unknown, { message }: Change) => {
       if (message === 'two') throw new Error('no')
+      made.add(message)
     },
   }
   const { run, events } = setUp(
     kind({
       steps: [
-        step(
-          'DatabaseReady',
-          [],
-          async (work) => void (await converge(work, 'DatabaseReady', target, {})) as undefined,
-        ),
+        step('DatabaseReady', [], async (work) => {
+          await converge(work, 'DatabaseReady', target, {})
+          return undefined
+        }),
       ],
     }),
   )

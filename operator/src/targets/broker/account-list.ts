@@ -1,8 +1,10 @@
-/** Our accounts at the broker, read at most every two seconds however many fleets ask; a write of ours makes the next look fresh. */
+/** Our accounts at the broker, read at most every two seconds however many fleets ask; a write of ours makes the next reading fresh. */
 import type { Account, AccountResult, Broker } from '@fleetloom/shared/broker/broker'
 
 export type AccountList = {
   get(): Promise<ReadonlyMap<string, Account>>
+  /** Nothing that was read before counts any more. */
+  forget(): void
   /** Runs a write, after which nothing read before it counts, and gives what became of each account. */
   outcomes(change: (broker: Broker) => Promise<readonly AccountResult[]>): Promise<readonly AccountResult[]>
   /**
@@ -12,7 +14,8 @@ export type AccountList = {
   write(change: (broker: Broker) => Promise<readonly AccountResult[]>, written?: readonly Account[]): Promise<void>
 }
 
-const FRESH_MS = 2_000
+/** What was read is not older than this. */
+export const FRESH_MS = 2_000
 
 const refuseFailed = (results: readonly AccountResult[]): void => {
   const failed = results.find(({ error }) => error !== undefined)
@@ -21,13 +24,10 @@ const refuseFailed = (results: readonly AccountResult[]): void => {
 
 export const accountList = (broker: Broker, now: () => number): AccountList => {
   let held: { readonly accounts: Promise<Map<string, Account>>; readonly atMs: number } | undefined
-  const outcomes: AccountList['outcomes'] = async (change) => {
-    try {
-      return await change(broker)
-    } finally {
-      held = undefined
-    }
+  const forget = (): void => {
+    held = undefined
   }
+  const outcomes: AccountList['outcomes'] = async (change) => change(broker).finally(forget)
   return {
     get: () => {
       if (held && now() - held.atMs < FRESH_MS) return held.accounts
@@ -38,13 +38,14 @@ export const accountList = (broker: Broker, now: () => number): AccountList => {
       })
       return mine.accounts
     },
+    forget,
     outcomes,
     write: async (change, written) => {
       if (!written) return refuseFailed(await outcomes(change))
       try {
         refuseFailed(await change(broker))
       } catch (error) {
-        held = undefined
+        forget()
         throw error
       }
       // A reading that was under way may have missed it.

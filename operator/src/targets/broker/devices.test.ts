@@ -8,7 +8,9 @@ import type { DeviceRecord } from '@fleetloom/shared/registry/device-record'
 import type { Entry } from '@fleetloom/shared/registry/registry'
 import { hashSecret } from '@fleetloom/shared/registry/secret'
 import { DeviceIndex } from '../../device-fleet/device-index.ts'
+import { writeDocument } from '../../device-fleet/write-document.ts'
 import type { Work } from '../../loop/kind.ts'
+import type { Documents } from '../pipeline/documents.ts'
 import { accountList } from './account-list.ts'
 import { convergeDevices } from './devices.ts'
 
@@ -81,7 +83,8 @@ const startOperator = (broker: Broker, devices: readonly DeviceRecord[]) => {
   const deps = { broker, accounts: accountList(broker, Date.now), devices: index, registry, now: Date.now }
   const told: Told = { events: [], writes: 0 }
   const document = { ...FLEET, grants: GRANTS } as FleetDocument
-  return { registry, told, converge: () => convergeDevices(deps, workTelling(told), document) }
+  const converge = (grants = GRANTS) => convergeDevices(deps, workTelling(told), { ...document, grants })
+  return { registry, told, deps, index, converge }
 }
 
 test('a broker that lost its whole database gets its devices back from the registry', async () => {
@@ -180,9 +183,29 @@ test('an account that can not be made keeps none of the others out, and is told'
   assert.deepEqual([...(await broker.list()).keys()].sort(), ['coldchain.a', 'coldchain.c'])
 })
 
-test('a device that was registered just now is left to the api', async () => {
+test('a device that was registered just now is left to the api, and looked at again', async () => {
   await using pair = await startBroker()
   const { converge } = startOperator(pair.broker, [device('new', { updatedAt: new Date().toISOString() })])
-  await converge()
+  assert.deepEqual(await converge(), { againMs: 2_000 })
   assert.equal((await pair.broker.list()).size, 0)
+})
+
+test('an account that the api made by the old grants, after the accounts were read, follows the new ones at once', async () => {
+  await using pair = await startBroker()
+  const { deps, index, registry, converge } = startOperator(pair.broker, [])
+  await deps.accounts.get()
+  const record = device('new', { updatedAt: new Date().toISOString() })
+  registry.set(record)
+  const none = { publish: [], subscribe: [] }
+  await pair.broker.put([{ username: 'coldchain.new', acl: none, disabled: false, secret: { plain: 'x' } }])
+  index.put(record)
+  const before = { document: { ...FLEET, grants: none } as unknown as FleetDocument, revision: 1 }
+  const documents = {
+    write: async (document: FleetDocument) => ({ document, revision: 2 }),
+  } as unknown as Documents<FleetDocument>
+  await writeDocument({ ...deps, documents }, { ...before.document, grants: GRANTS }, before)
+  assert.equal(await converge(), undefined)
+  assert.deepEqual((await pair.broker.list()).get('coldchain.new')?.acl.publish, [
+    'fleets/coldchain/reefers/new/telemetry',
+  ])
 })

