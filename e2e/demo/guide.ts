@@ -16,11 +16,11 @@ export const publishCommand = ({ mosquitto }: Platform, device: Device): string 
     `-m ${quoted('{"temperature": 4.2, "door": "closed"}')}`,
   ].join(' ')
 
-/** Shows the newest readings of the device's fleet. */
-export const queryCommand = ({ questdb }: Platform, { namespace, name }: Device): string =>
+/** Shows the newest readings of the device: those of its whole fleet are soon others'. */
+export const queryCommand = ({ questdb }: Platform, { namespace, name, device }: Device): string =>
   [
     `curl -sG ${questdb.url}/exp -u ${questdb.user}:${questdb.password.value}`,
-    `--data-urlencode ${quoted(`query=SELECT ts, device, temperature, door FROM ${namespace}_${name} ORDER BY ts DESC LIMIT 5`)}`,
+    `--data-urlencode ${quoted(`query=SELECT ts, device, temperature, door FROM ${namespace}_${name} WHERE device = '${device}' ORDER BY ts DESC LIMIT 5`)}`,
   ].join(' ')
 
 const addresses = (platform: Platform): [string, string][] => {

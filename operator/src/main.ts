@@ -5,14 +5,21 @@ import { connectNats } from '@fleetloom/shared/nats'
 import { processRoutes, serveHttp } from '@fleetloom/shared/process/http'
 import { messageOf } from '@fleetloom/shared/process/logger'
 import { readSecret } from '@fleetloom/shared/process/read-secret'
-import { runProcess } from '@fleetloom/shared/process/run'
+import { type ProcessContext, runProcess } from '@fleetloom/shared/process/run'
 import { checkRule } from '@fleetloom/shared/rules/language/check-rule'
-import { config } from './config.ts'
+import type { Surroundings } from './admission/open.ts'
+import { type Config, config } from './config.ts'
 import { leads } from './loop/leadership.ts'
 import { gatedBroker, gatedDatabase, gatedNats } from './loop/write-gate.ts'
 import { openSource } from './open-source.ts'
 import { operate } from './operate.ts'
 import { connectQuestdb } from './targets/database/questdb-http.ts'
+
+/** Certificates are made by code that is large, and needed on a cluster only. */
+const openWebhook = async (context: ProcessContext<Config>, around: Omit<Surroundings, 'names' | 'check'>) => {
+  const { openAdmission } = await import('./admission/open.ts')
+  return openAdmission(context, { ...around, names: namesOf(context.config.installation), check: checkRule })
+}
 
 await runProcess({
   name: 'operator',
@@ -28,19 +35,18 @@ await runProcess({
     const password = await readSecret(config.questdbPasswordFile)
     const { questdbUrl: url, questdbUser: user } = config
     const database = gatedDatabase(connectQuestdb({ url, user, password }), gate)
+    // Before it is ready, so that the API server asks nobody who can't answer.
+    const webhook = api && (await openWebhook(context, { api, source, nats, gate, leads: () => leads(leadership) }))
     // The replicas share one MQTT user, whose client id is its name: only the leader may hold the connection.
     let broker: Broker | undefined
-    const checks = { nats: nats.ping, broker: async () => broker?.ping(), database: () => database.sql('select 1') }
+    const checks = {
+      ...(webhook && { webhook: webhook.ping }),
+      nats: nats.ping,
+      broker: async () => broker?.ping(),
+      database: () => database.sql('select 1'),
+    }
     const address = { host: config.httpHost, port: config.httpPort }
     stack.use(await serveHttp(address, { ...processRoutes(registry, checks), ...routes }))
-
-    if (api) {
-      // Certificates are made by code that is large, and needed on a cluster only.
-      const { openAdmission } = await import('./admission/open.ts')
-      const names = namesOf(config.installation)
-      const judging = { api, source, nats, names, check: checkRule, gate, leads: () => leads(leadership) }
-      await openAdmission(context, judging)
-    }
 
     const mayWrite = () => leadership.mayWrite()
     const lead = async (): Promise<void> => {

@@ -14,7 +14,7 @@ import type { Resource, Source } from '../source/source.ts'
 import { Claims } from '../targets/pipeline/claims.ts'
 import { keepCertificates } from './certificates.ts'
 import { authoritySecret, webhookConfiguration } from './kube-objects.ts'
-import { serveAdmission } from './server.ts'
+import { type AdmissionServer, serveAdmission } from './server.ts'
 import type { Known } from './verdict.ts'
 
 type Context = ProcessContext<Config>
@@ -55,11 +55,14 @@ const followClaims = async ({ log, stack }: Context, { nats, names }: Surroundin
   return claims
 }
 
-/** Serves until the stack is disposed; without WEBHOOK_CONFIGURATION nothing is served. */
-export const openAdmission = async (context: Context, around: Surroundings): Promise<void> => {
+/** Serves until the stack is disposed; without WEBHOOK_CONFIGURATION nothing is served, and nothing given. */
+export const openAdmission = async (
+  context: Context,
+  around: Surroundings,
+): Promise<Pick<AdmissionServer, 'ping'> | undefined> => {
   const { config, log, stack } = context
   const { webhookConfiguration: name, webhookSecret, leaseNamespace: namespace } = config
-  if (name === undefined) return
+  if (name === undefined) return undefined
   const { api, source, check, gate, leads } = around
   const claims = await followClaims(context, around)
   const known: Known = {
@@ -76,4 +79,5 @@ export const openAdmission = async (context: Context, around: Surroundings): Pro
   const certificates = await keepCertificates({ secret, configuration, leads, use: server.use, log })
   stack.use(certificates)
   log.info({ port: server.port, secret: label({ namespace, name: webhookSecret }) }, 'judging what is applied')
+  return server
 }

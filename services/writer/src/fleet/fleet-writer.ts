@@ -79,6 +79,7 @@ export class FleetWriter implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stopping = true
+    this.#parts.reporter.clear(appliedKey('writer', this.#document))
     this.#puller.stop()
     this.#pause.close()
     await this.#done

@@ -1,5 +1,5 @@
 /** Runs a loop for each fleet that this replica owns, and for no other. */
-import { appliedKey, fleetKey, type Ref } from '@fleetloom/crds/names'
+import { fleetKey, type Ref } from '@fleetloom/crds/names'
 import type { Ownership } from '@fleetloom/shared/ownership'
 import type { FleetDocument } from '@fleetloom/shared/pipeline/fleet-document'
 import { FleetWriter } from './fleet-writer.ts'
@@ -57,8 +57,6 @@ export class Fleets implements AsyncDisposable {
 
   #stop(key: string, writer: FleetWriter): void {
     this.#writers.delete(key)
-    const fleet = this.#documents.get(key)
-    if (fleet) this.#parts.reporter.clear(appliedKey('writer', fleet))
     const stopped = writer[Symbol.asyncDispose]().finally(() => {
       this.#stopping.delete(key)
       this.#settle(key)
