@@ -103,10 +103,7 @@ export class Fleets {
   }
 
   async #drop(key: string, slot: Slot): Promise<void> {
-    if (slot.held && this.#isSurplus(key)) {
-      slot.held.session.retire()
-      await slot.held.session.retired()
-    }
+    if (slot.held && this.#isSurplus(key)) await slot.held.session.leave()
     await this.#release(slot)
     if (this.#slots.get(key) === slot) this.#slots.delete(key)
   }

@@ -2,7 +2,7 @@
 import type { Names } from '@fleetloom/crds/names'
 import { ALERT_COLUMNS, ALERT_KEYS } from '@fleetloom/shared/alerts/alerts-table'
 import { Stalling } from '../../loop/errors.ts'
-import type { Catalog, Snapshot } from './catalog.ts'
+import type { Catalog } from './catalog.ts'
 import { changing, confirmed } from './database-target.ts'
 import { viewTtl } from './lengths.ts'
 import { readTable } from './read.ts'
@@ -37,8 +37,9 @@ export const alertsWant = (names: Names, ttlHours: number): AlertsWant => ({
   installation: names.installation,
 })
 
-const stateOf = async (catalog: Catalog, snapshot: Snapshot, { table }: AlertsWant): Promise<AlertsHave> => {
-  const row = snapshot.tables.get(table)
+const read = async (catalog: Catalog, { table }: AlertsWant): Promise<AlertsHave> => {
+  const snapshot = await catalog.readListing(table)
+  const row = await catalog.row(table, snapshot)
   const marked = [...(snapshot.marks?.values() ?? [])].flat()
   return {
     hasMarks: snapshot.marks !== undefined,
@@ -46,11 +47,6 @@ const stateOf = async (catalog: Catalog, snapshot: Snapshot, { table }: AlertsWa
     exists: row !== undefined,
     table: row && !row.matView ? await readTable(catalog, snapshot, row) : undefined,
   }
-}
-
-const read = async (catalog: Catalog, want: AlertsWant): Promise<AlertsHave> => {
-  const have = await stateOf(catalog, await catalog.read(want.table), want)
-  return have.exists ? have : stateOf(catalog, await catalog.readAnew(), want)
 }
 
 /** @throws Stalling for a table that is not ours, or that has what can't be changed. */

@@ -1,25 +1,37 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Catalog } from './catalog.ts'
-import type { Questdb, Row } from './questdb-http.ts'
+import { type Questdb, type Row, SqlError } from './questdb-http.ts'
 
 const TABLE = { table_name: 't', partitionBy: 'DAY', walEnabled: true, ttlValue: 0, ttlUnit: null, matView: false }
 
+const missing = (): SqlError => new SqlError('database refused it: table does not exist [table=t]')
+
 /** A database with one table, whose last change is committed and may not be applied. */
 const database = () => {
-  const state = { sequencerTxn: 1, writerTxn: 1, columns: ['ts', 'wind'], isThere: true }
+  const state = { sequencerTxn: 1, writerTxn: 1, columns: ['ts', 'wind'], isThere: true, isListed: true }
   const asked: string[] = []
-  const rows = (statement: string): Row[] => {
-    if (statement.includes('wal_tables')) {
-      const { sequencerTxn, writerTxn } = state
-      return [{ name: 't', sequencerTxn, writerTxn, suspended: false, errorTag: null, errorMessage: null }]
-    }
-    if (statement.includes('table_columns')) {
-      if (!state.isThere) throw new Error('table does not exist')
-      return state.columns.map((column) => ({ column, type: 'DOUBLE', upsertKey: false }))
-    }
-    return statement.includes('FROM tables()') ? [TABLE] : []
+  const orMissing = (rows: () => Row[]): Row[] => {
+    if (!state.isThere) throw missing()
+    return rows()
   }
+  const wal = { name: 't', suspended: false, errorTag: null, errorMessage: null }
+  const answers: [part: string, rows: () => Row[]][] = [
+    ['wal_tables', () => [{ ...wal, sequencerTxn: state.sequencerTxn, writerTxn: state.writerTxn }]],
+    [
+      'table_columns',
+      () => orMissing(() => state.columns.map((column) => ({ column, type: 'DOUBLE', upsertKey: false }))),
+    ],
+    ['FROM tables()', () => (state.isThere && state.isListed ? [TABLE] : [])],
+    ['"t"', () => orMissing(() => [])],
+    [
+      '"marks"',
+      () => {
+        throw missing()
+      },
+    ],
+  ]
+  const rows = (statement: string): Row[] => answers.find(([part]) => statement.includes(part))?.[1]() ?? []
   const db: Questdb = {
     sql: async (statement) => {
       asked.push(statement)
@@ -58,4 +70,20 @@ test('a reading that the columns contradict counts no more', async () => {
   asked.length = 0
   await catalog.read('t')
   assert.ok(asked.some((statement) => statement.includes('FROM tables()')))
+})
+
+test('a table that is there and not listed is not taken for missing', async () => {
+  const { state, catalog } = database()
+  state.isListed = false
+  await assert.rejects(catalog.row('t', await catalog.read('t')), {
+    name: 'Waiting',
+    message: 'QuestDB has table t and does not list it yet',
+  })
+  state.isThere = false
+  assert.equal(await catalog.row('t', await catalog.read('t')), undefined)
+})
+
+test('without a table of marks nothing is known to be marked', async () => {
+  const { catalog } = database()
+  assert.equal((await catalog.read('t')).marks, undefined)
 })

@@ -12,8 +12,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { label } from '@fleetloom/crds/names'
 import { z } from 'zod'
-import type { Questdb, Row } from './questdb-http.ts'
-import { type Mark, readMarksSql, text } from './sql.ts'
+import { Waiting } from '../../loop/errors.ts'
+import { type Questdb, type Row, SqlError } from './questdb-http.ts'
+import { type Mark, quoted, readMarksSql, text } from './sql.ts'
 
 /** Settings without which QuestDB makes tables and columns by itself. */
 const SAFE_SETTINGS = { 'line.auto.create.new.tables': 'false', 'line.auto.create.new.columns': 'false' } as const
@@ -78,11 +79,19 @@ export type Snapshot = {
 }
 
 const MAX_AGE_MS = 1_000
+const RELIST_MS = 1_000
 /** Between the beginnings of two readings. */
 const PAUSE_MS = 200
 
 export const rowsOf = async <T>(db: Questdb, row: z.ZodType<T>, sql: string): Promise<T[]> =>
   (await db.sql(sql)).map((one: Row) => row.parse(one))
+
+/** What a query gives; undefined when its table does not exist. */
+export const ifThere = <T>(query: Promise<T>): Promise<T | undefined> =>
+  query.catch((error) => {
+    if (error instanceof SqlError && error.message.includes('table does not exist')) return undefined
+    throw error
+  })
 
 const unsafeSettings = async (db: Questdb): Promise<string[]> => {
   const wanted = Object.entries(SAFE_SETTINGS)
@@ -97,8 +106,10 @@ const columnsOf = (row: z.ZodObject): string => Object.keys(row.shape).join(', '
 const byName = <T, K extends keyof T>(rows: readonly T[], key: K): Map<T[K], T> =>
   new Map(rows.map((row) => [row[key], row]))
 
-const readMarks = async (db: Questdb, marksTable: string): Promise<Map<string, Mark[]>> => {
-  const rows = await rowsOf(db, markRow, readMarksSql(marksTable))
+/** Asked of the table itself, as `tables()` is filled only some time after the database starts. */
+const readMarks = async (db: Questdb, marksTable: string): Promise<Map<string, Mark[]> | undefined> => {
+  const rows = await ifThere(rowsOf(db, markRow, readMarksSql(marksTable)))
+  if (!rows) return undefined
   const alive = rows.filter(({ dropped }) => !dropped)
   return Map.groupBy(
     alive.map(({ table_name: table, dropped: _, ...mark }) => ({ ...mark, table })),
@@ -112,7 +123,7 @@ const baseOf = (name: string): string => name.replace(/_[0-9]+[a-z]+(_g[0-9]+)?$
 const readSnapshot = async (db: Questdb, marksTable: string): Promise<Snapshot> => {
   const unsafe = await unsafeSettings(db)
   const tables = byName(await rowsOf(db, tableRow, `SELECT ${columnsOf(tableRow)} FROM tables()`), 'table_name')
-  const marks = tables.has(marksTable) ? await readMarks(db, marksTable) : undefined
+  const marks = await readMarks(db, marksTable)
   const wal = await rowsOf(db, walRow, `SELECT ${columnsOf(walRow)} FROM wal_tables()`)
   const views = byName(await rowsOf(db, viewRow, `SELECT ${columnsOf(viewRow)} FROM materialized_views()`), 'view_name')
   const suspended = wal.filter((row) => row.suspended)
@@ -166,6 +177,12 @@ export class Catalog {
     return this.#since(this.#now())
   }
 
+  /** A reading that lists the table, or else one begun from now on. */
+  async readListing(table: string): Promise<Snapshot> {
+    const known = await this.read(table)
+    return known.tables.has(table) ? known : this.readAnew()
+  }
+
   async #since(sinceMs: number): Promise<Snapshot> {
     if (this.#last && this.#last.begunMs >= sinceMs) return this.#last.snapshot
     this.#next ??= this.#after(this.#last)
@@ -181,6 +198,17 @@ export class Catalog {
   forget(table: string): void {
     this.#changed.delete(table)
     this.#columns.delete(table)
+  }
+
+  /**
+   * A table's row in a reading; undefined where it does not exist.
+   * @throws Waiting where it exists and is not listed: for a while after its start the database lists some of its tables only.
+   */
+  async row(table: string, { tables }: Snapshot): Promise<TableRow | undefined> {
+    const row = tables.get(table)
+    if (!row && (await ifThere(this.db.sql(`SELECT 1 FROM ${quoted(table)} LIMIT 0`))))
+      throw new Waiting('WaitingForTarget', `QuestDB has table ${table} and does not list it yet`, RELIST_MS)
+    return row
   }
 
   /** Columns of a table as of a reading. */

@@ -62,9 +62,8 @@ export const eventsWant = (
 const markOf = ({ table, namespace }: EventsWant, uid = ''): Mark => ({ table, uid, namespace, name: MARK_NAME })
 
 const readEvents = async (catalog: Catalog, want: EventsWant): Promise<EventsHave> => {
-  const known = await catalog.read(want.table)
-  const snapshot = known.tables.has(want.table) ? known : await catalog.readAnew()
-  const row = snapshot.tables.get(want.table)
+  const snapshot = await catalog.readListing(want.table)
+  const row = await catalog.row(want.table, snapshot)
   const marks = snapshot.marks?.get(`${want.namespace}/${MARK_NAME}`) ?? []
   return {
     unsafe: snapshot.unsafe,

@@ -152,7 +152,7 @@ export const readDatabase = async (catalog: Catalog, want: DatabaseWant, nowMs: 
   const { db } = catalog
   const marks = marksOf(snapshot, want)
   const rows = tablesOf(snapshot, want)
-  const row = snapshot.tables.get(want.table)
+  const row = await catalog.row(want.table, snapshot)
   const views = await readViews(db, want, rows, snapshot)
   return {
     nowMs,
@@ -169,10 +169,9 @@ export const readDatabase = async (catalog: Catalog, want: DatabaseWant, nowMs: 
 /** What is marked as this fleet's and is there, and which of it are views. */
 export const readOwned = async (catalog: Catalog, want: FleetOf): Promise<{ name: string; isView: boolean }[]> => {
   const snapshot = await catalog.read(want.table)
-  return (marksOf(snapshot, want) ?? []).flatMap(({ table }) => {
-    const row = snapshot.tables.get(table)
-    return row && (table === want.table || rollupOfName(want.table, table))
-      ? [{ name: table, isView: row.matView }]
-      : []
-  })
+  const marks = (marksOf(snapshot, want) ?? []).filter(
+    ({ table }) => table === want.table || rollupOfName(want.table, table),
+  )
+  const rows = await Promise.all(marks.map(({ table }) => catalog.row(table, snapshot)))
+  return rows.flatMap((row) => (row ? [{ name: row.table_name, isView: row.matView }] : []))
 }

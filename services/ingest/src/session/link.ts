@@ -14,7 +14,7 @@ import { reasonText } from '../mqtt/protocol.ts'
 export type LinkOptions = Omit<ConnectionOptions, 'onPublish'> & {
   readonly takeoverPauseMs: number
   readonly log: Logger
-  readonly filters: () => readonly string[]
+  readonly filters: () => Filters
   readonly onFrame: (frame: Frame) => Ticket
   /** Told the payload of each probe that came back. */
   readonly onProbe: (payload: string) => void
@@ -22,6 +22,9 @@ export type LinkOptions = Omit<ConnectionOptions, 'onPublish'> & {
   readonly onSubscribed: () => void
   readonly onLost: () => void
 }
+
+/** `unwanted` are unsubscribed also where an earlier connection of the session had subscribed them. */
+export type Filters = { readonly wanted: readonly string[]; readonly unwanted: readonly string[] }
 
 const FIRST_PAUSE_MS = 200
 const LONGEST_PAUSE_MS = 10_000
@@ -54,6 +57,11 @@ export class Link {
   /** Counts connections, so that one can tell whether it is still the same. */
   get epoch(): number {
     return this.#epoch
+  }
+
+  /** Whether the broker holds exactly the subscriptions that are wanted now. */
+  get isSettled(): boolean {
+    return sameAs(this.#subscribed, this.#wanted())
   }
 
   /** Brings the subscriptions to what `filters` says now. */
@@ -181,12 +189,17 @@ export class Link {
     }
   }
 
+  #wanted(): readonly string[] {
+    return [probeTopic(this.#options.user), ...this.#options.filters().wanted]
+  }
+
   /** True when nothing is left to do. */
   async #trySubscribe(connection: Connection): Promise<boolean> {
     const { log, filters, onSubscribed, user } = this.#options
-    const wanted = [probeTopic(user), ...filters()]
+    const wanted = this.#wanted()
     const missing = wanted.filter((filter) => !this.#subscribed.includes(filter))
-    const surplus = this.#subscribed.filter((filter) => !wanted.includes(filter))
+    const held = new Set([...this.#subscribed, ...filters().unwanted])
+    const surplus = [...held].filter((filter) => !wanted.includes(filter))
     try {
       const codes = missing.length > 0 ? await connection.subscribe(missing) : []
       const refused = missing.filter((_, i) => (codes[i] ?? FAILURE) >= FAILURE)
@@ -194,8 +207,8 @@ export class Link {
       if (connection !== this.#connection) return false
       this.#subscribed = wanted.filter((filter) => !refused.includes(filter))
       if (refused.length > 0) log.warn({ user, refused }, 'the broker refused to subscribe; trying again')
-      else if (sameAs(wanted, [probeTopic(user), ...filters()])) onSubscribed()
-      return refused.length === 0 && sameAs(wanted, [probeTopic(user), ...filters()])
+      else if (this.isSettled) onSubscribed()
+      return this.isSettled
     } catch (error) {
       log.warn({ user }, `could not subscribe: ${messageOf(error)}`)
       return false

@@ -3,6 +3,9 @@
  *
  * Draining, when the fleet is removed: its devices may no longer publish, so a probe that comes back says that the broker
  * holds nothing more; once all of it is durable and acknowledged, the session is ended at the broker.
+ *
+ * Surplus, when the fleet goes on with fewer sessions: its devices go on publishing, so it first gives up its share of the messages; what
+ * the broker gave it until then comes before the probe.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { appliedKey, label, namesOf } from '@fleetloom/crds/names'
@@ -17,7 +20,7 @@ import type { ConnectionOptions } from '../mqtt/connection.ts'
 import type { Frame } from '../mqtt/frame.ts'
 import { MOST_IN_A_READ } from '../mqtt/read-buffer.ts'
 import { Intake } from './intake.ts'
-import { Link } from './link.ts'
+import { type Filters, Link } from './link.ts'
 import { type OutletOptions, Outlets } from './outlets.ts'
 import { ArrivalRate, Progress } from './progress.ts'
 import { emptyStats } from './stats.ts'
@@ -57,6 +60,7 @@ export class Session {
   #subscribedGeneration: number | undefined
   #drain: Promise<void> | undefined
   #lastProbe = 0
+  #isSurplus = false
   #isClosed = false
 
   constructor(document: FleetDocument, index: number, options: SessionOptions) {
@@ -109,8 +113,11 @@ export class Session {
     })
   }
 
-  /** Resolves when a retired session has ended. */
-  async retired(): Promise<void> {
+  /** Leaves the messages to the fleet's other sessions, then retires. Resolves when the session has ended. */
+  async leave(): Promise<void> {
+    this.#isSurplus = true
+    this.#link.refresh()
+    this.retire()
     await this.#drain
   }
 
@@ -144,13 +151,18 @@ export class Session {
       user,
       password: this.#options.passwordOf(user),
       mayRead: () => this.#outlets.mayTake,
-      filters: () => ingestFilters(this.#document),
+      filters: () => this.#filters(),
       onRead: () => this.#intake.arrived(Date.now()),
       onFrame: (frame: Frame) => this.#intake.take(frame),
       onProbe: (payload) => void this.#onProbe(payload),
       onSubscribed: () => this.#onSubscribed(),
       onLost: () => this.#onLost(),
     })
+  }
+
+  #filters(): Filters {
+    const filters = ingestFilters(this.#document)
+    return this.#isSurplus ? { wanted: [], unwanted: filters } : { wanted: filters, unwanted: [] }
   }
 
   /** What can be in flight when a process dies: the window, and what its last read held. */
@@ -225,6 +237,7 @@ export class Session {
   /** True when, within one connection, a probe came back and everything before it became durable. */
   async #drainOnce(): Promise<boolean> {
     const { epoch } = this.#link
+    if (this.#isSurplus && !this.#link.isSettled) return false
     const startMs = Date.now()
     for (let sentMs = 0; this.#lastProbe < startMs; await sleep(DRAIN_POLL_MS)) {
       if (this.#isClosed || this.#link.epoch !== epoch || !this.#link.isConnected) return false
