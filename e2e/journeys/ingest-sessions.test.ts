@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { until } from '../kit/until.ts'
 import { prepareLoad, untilComplete } from './ingest-load.ts'
-import { batchesOf, metric, startIngestUnderTest } from './ingest-under-test.ts'
+import { batchesOf, type Ingest, metric, startIngestUnderTest } from './ingest-under-test.ts'
 
 const FLEET = { namespace: 'wide', name: 'fleet' }
 
@@ -12,7 +12,7 @@ test('a fleet with two sessions is shared between replicas; with one again nothi
   await using under = await startIngestUnderTest()
   const ingests = [
     await under.startIngest('ingest-a', { PROBE_MS: '300' }),
-    await under.startIngest('ingest-c', { PROBE_MS: '300' }),
+    await under.startIngest('ingest-b', { PROBE_MS: '300' }),
   ]
   const document = await under.makeFleet(FLEET, { sessions: 2 })
   await until(
@@ -22,7 +22,7 @@ test('a fleet with two sessions is shared between replicas; with one again nothi
     },
     { what: 'both sessions to subscribe', deadlineMs: 20_000 },
   )
-  const load = await (await prepareLoad(under, document))({ rate: 2_000 })
+  const load = await (await prepareLoad(under, document))({ rate: 10_000 })
   const taken = async () => Promise.all(ingests.map((ingest) => metric(ingest, 'fleetloom_ingest_messages_total')))
   await until(async () => (await taken()).reduce((sum, n) => sum + n, 0) > 2_000, {
     what: 'messages',
@@ -36,7 +36,20 @@ test('a fleet with two sessions is shared between replicas; with one again nothi
     { what: 'a mark of each session in each shard', deadlineMs: 20_000, everyMs: 300 },
   )
   const single = { ...document, generation: 2, sessions: 1 }
-  await under.putDocument(single)
+  const holders = await Promise.all([0, 1].map(async (session) => (await under.applied(FLEET, session))?.replica))
+  assert.deepEqual(holders, ['ingest-a', 'ingest-b'], 'a session for each, as these names fall')
+  const [remaining, leaving] = ingests as [Ingest, Ingest]
+  // The one that remains hears of it only when the other has gone.
+  process.kill(remaining.pid as number, 'SIGSTOP')
+  try {
+    await under.putDocument(single)
+    await until(async () => (await metric(leaving, 'fleetloom_ingest_connected')) === 0, {
+      what: 'the surplus session to end',
+      deadlineMs: 20_000,
+    })
+  } finally {
+    process.kill(remaining.pid as number, 'SIGCONT')
+  }
   await under.untilSubscribed(single)
   await until(
     async () => {
