@@ -1,6 +1,6 @@
 /** What the kinds share: servers, followed buckets, and the triggers that make progress immediate. */
 import { readFile } from 'node:fs/promises'
-import { type Names, namesOf, type Ref } from '@fleetloom/crds/names'
+import { fleetOfKey, type Names, namesOf, type Ref, ruleOfKey } from '@fleetloom/crds/names'
 import { parseGrants } from '@fleetloom/crds/topics'
 import { durationMs } from '@fleetloom/crds/units'
 import { sealKeys } from '@fleetloom/shared/alerts/seal'
@@ -55,6 +55,13 @@ const lookAtConflicts = async (source: Source, look: Look): Promise<void> => {
         look(kind, metadata, SETTLE_MS.conditions)
 }
 
+/** A document that went without its resource is put back. */
+const lookAtOwner = (look: Look, key: string): void => {
+  const [fleet, rule] = [fleetOfKey(key), ruleOfKey(key)]
+  if (fleet) look('DeviceFleet', fleet, SETTLE_MS.conditions)
+  if (rule) look('AlertRule', rule, SETTLE_MS.conditions)
+}
+
 const lookAtNews = async (source: Source, look: Look, fleet: Ref, { conditions, devices, rules }: News) => {
   if (conditions) look('DeviceFleet', fleet, SETTLE_MS.conditions)
   if (devices) look('DeviceFleet', fleet, SETTLE_MS.devices)
@@ -93,6 +100,7 @@ const followBuckets = async ({ log, stack }: Context, { source }: Servers, kv: B
   }
   const onDelete = (key: string): void => {
     for (const one of [claims, documents, rules]) one.onDelete(key)
+    lookAtOwner(look, key)
     told(lookAtConflicts(source, look))
   }
   stack.use(await followBucket({ kv: kv.pipeline, log, onPut, onDelete }))

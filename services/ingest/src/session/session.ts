@@ -160,9 +160,11 @@ export class Session {
     })
   }
 
+  /** An earlier process may have ended between subscribing for another number of sessions and unsubscribing. */
   #filters(): Filters {
     const filters = ingestFilters(this.#document)
-    return this.#isSurplus ? { wanted: [], unwanted: filters } : { wanted: filters, unwanted: [] }
+    const other = ingestFilters({ ...this.#document, sessions: this.#document.sessions === 1 ? 2 : 1 })
+    return this.#isSurplus ? { wanted: [], unwanted: [...filters, ...other] } : { wanted: filters, unwanted: other }
   }
 
   /** What can be in flight when a process dies: the window, and what its last read held. */
