@@ -2,9 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 
 /** What a test waits for, and how long it may take. */
 export type Deadline = {
-  /** Words for the error: "timed out after 10 s waiting for <what>". */
+  /** Words for the error: "timed out after 30 s waiting for <what>". */
   readonly what: string
-  /** Default 10 s. */
+  /** Default 30 s: only a test that fails waits for so long. */
   readonly deadlineMs?: number
   /** Pause between two looks; default 50 ms. */
   readonly everyMs?: number
@@ -18,7 +18,7 @@ type Falsy = false | null | undefined
  */
 export const until = async <T>(
   condition: () => T | Falsy | Promise<T | Falsy>,
-  { what, deadlineMs = 10_000, everyMs = 50 }: Deadline,
+  { what, deadlineMs = 30_000, everyMs = 50 }: Deadline,
 ): Promise<T> => {
   const end = performance.now() + deadlineMs
   let last: unknown
