@@ -6,6 +6,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { every } from '../kit/every.ts'
 import type { Platform } from '../kit/platform.ts'
 import { until } from '../kit/until.ts'
 import { FLEET, shown, startAlerting } from './alerting-under-test.ts'
@@ -28,10 +29,7 @@ test('an outage of ours raises no alert of absence; a device that was silent in 
   const silent = stack.use(await under.sender('silent'))
   await under.applyRule('away', 'offline()')
   await under.applyRule('missing', "absent(temperature, '20s')")
-  const timer = setInterval(() => {
-    for (const device of devices) void device.send(5)
-  }, 2_000)
-  stack.defer(() => clearInterval(timer))
+  stack.use(every(2_000, () => Promise.all(devices.map((device) => device.send(5)))))
   await silent.send(5)
   const untilOnline = (online: number) =>
     until(async () => (await shown(platform, 'DeviceFleet', FLEET))?.status?.devices?.online === online, {
@@ -66,8 +64,7 @@ test('a short outage of ingest raises no alert about a device that goes on; one 
   await using silent = await under.sender('silent')
   await under.applyRule('away', 'offline()')
   await under.applyRule('missing', "absent(temperature, '20s')")
-  const timer = setInterval(() => void talks.send(5), 1_000)
-  using _ = { [Symbol.dispose]: () => clearInterval(timer) }
+  await using _ = every(1_000, () => talks.send(5))
   await silent.send(5)
   await until(async () => (await shown(platform, 'DeviceFleet', FLEET))?.status?.devices?.online === 2, {
     what: 'both devices to be online',

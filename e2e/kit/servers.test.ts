@@ -3,16 +3,19 @@ import { execFile } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { setImmediate } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { connectMosquitto } from '@fleetloom/shared/broker/mosquitto/mosquitto'
 import { connectNats } from '@fleetloom/shared/nats'
 import { createLogger } from '@fleetloom/shared/process/logger'
+import { every } from './every.ts'
 import { startMosquitto } from './mosquitto.ts'
 import { startNats } from './nats.ts'
 import { freePort, isFree } from './ports.ts'
 import { startQuestdb } from './questdb.ts'
 import { until } from './until.ts'
 
+const TABLES = 'select table_name from tables()'
 const CREATE = 'create table readings (ts timestamp, v double) timestamp(ts) partition by day wal'
 
 test('nats-server keeps its data over a kill', async () => {
@@ -83,12 +86,16 @@ test('QuestDB keeps its tables over a kill, asks for a password and makes no tab
   await questdb.sql(CREATE)
   await questdb.kill()
   await questdb.start()
-  assert.deepEqual(await questdb.sql('select table_name from tables()'), [{ table_name: 'readings' }])
+  // after a start it fills this list in the background
+  const listed = await until(() => questdb.sql(TABLES).then((rows) => rows.length > 0 && rows), {
+    what: 'the table to be listed',
+  })
+  assert.deepEqual(listed, [{ table_name: 'readings' }])
   const write = (headers: Record<string, string>) =>
     fetch(`${questdb.url}/write?precision=n`, { method: 'POST', body: 'absent v=1 1700000000000000000\n', headers })
   assert.equal((await write({})).status, 401)
   assert.equal((await write({ authorization: questdb.authorization })).status, 400)
-  assert.deepEqual(await questdb.sql('select table_name from tables()'), [{ table_name: 'readings' }])
+  assert.deepEqual(await questdb.sql(TABLES), [{ table_name: 'readings' }])
 })
 
 test('a server dies with the process that started it', async () => {
@@ -122,4 +129,20 @@ test('a free port is given once', async () => {
 test('what was waited for in vain is named, with the last error', async () => {
   const waiting = until(() => Promise.reject(new Error('not there')), { what: 'a miracle', deadlineMs: 20, everyMs: 5 })
   await assert.rejects(waiting, { message: 'timed out after 0.02 s waiting for a miracle: not there' })
+})
+
+test('what is done again and again ends with its block, which tells why it failed', async () => {
+  let [begun, done] = [0, 0]
+  {
+    await using _ = every(1, async () => {
+      begun++
+      await setImmediate()
+      done++
+    })
+    await until(() => done > 2, { what: 'some rounds', everyMs: 1 })
+  }
+  assert.equal(begun, done, 'the round under way is waited for')
+  await assert.rejects(async () => {
+    await using _ = every(1, () => Promise.reject(new Error('no more')))
+  }, /no more/)
 })
