@@ -4,6 +4,7 @@ import { after, before, test } from 'node:test'
 import { namesOf } from '@fleetloom/crds/names'
 import { connectNats } from '@fleetloom/shared/nats'
 import { readStored } from '@fleetloom/shared/stored'
+import { every } from '../kit/every.ts'
 import { until } from '../kit/until.ts'
 import { type AlertingUnderTest, FLEET, shown, startAlerting } from './alerting-under-test.ts'
 
@@ -49,15 +50,17 @@ test('a device that falls silent goes offline, one that speaks again is online: 
   await using talks = await under.sender('talks')
   await under.applyRule('silent', 'offline()')
   await under.applyRule('told', "eventCount('device_offline', '1h') > 0")
-  await using _ = every(2_000, () => talks.send(5))
-  await quiet.send(5)
-  await untilEvents('quiet', ['device_online'])
-  await untilOnline(2)
+  await using _talking = every(2_000, () => talks.send(5))
+  {
+    await using _speaking = every(2_000, () => quiet.send(5))
+    await untilEvents('quiet', ['device_online'])
+    await untilOnline(2)
+  }
   await untilEvents('quiet', ['device_online', 'device_offline'])
   await untilOnline(1)
   await under.untilStories('silent', { quiet: ['firing'], talks: [] })
   await under.untilStories('told', { quiet: ['firing'], talks: [] })
-  await quiet.send(5)
+  await using _speakingAgain = every(2_000, () => quiet.send(5))
   await untilEvents('quiet', ['device_online', 'device_offline', 'device_online'])
   await untilOnline(2)
   await under.untilStories('silent', { quiet: ['firing', 'resolved by condition'], talks: [] })
@@ -76,10 +79,3 @@ test('a device that falls silent goes offline, one that speaks again is online: 
     { what: 'the events in their table', deadlineMs: 20_000, everyMs: 300 },
   )
 })
-
-/** Does something again and again until it is disposed of. */
-const every = (ms: number, work: () => Promise<unknown>): AsyncDisposable => {
-  void work()
-  const timer = setInterval(() => void work(), ms)
-  return { [Symbol.asyncDispose]: async () => clearInterval(timer) }
-}
