@@ -7,6 +7,7 @@ import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type AlertmanagerServer, startAlertmanager } from '../kit/alertmanager.ts'
 import type { Child } from '../kit/child.ts'
+import { every } from '../kit/every.ts'
 import { until } from '../kit/until.ts'
 import { startWebhook, type WebhookReceiver } from './alerter-under-test.ts'
 import {
@@ -79,8 +80,14 @@ const untilHeard = (under: AlertingUnderTest, rule: string, hook: WebhookReceive
 const sendersOf = (under: AlertingUnderTest): Promise<Sender[]> =>
   Promise.all(Array.from({ length: DEVICES }, (_, i) => under.sender(`d-${i}`)))
 
-/** Devices send while `trouble` goes on; gives what must have come of their readings. */
-const crossDuring = async (under: AlertingUnderTest, trouble: () => Promise<void>): Promise<Expected[]> => {
+/**
+ * Devices send while `trouble` goes on; gives what must have come of their readings. They speak, and change nothing, until it is
+ * disposed of: nobody falls silent while the history is read.
+ */
+const crossDuring = async (
+  under: AlertingUnderTest,
+  trouble: () => Promise<void>,
+): Promise<AsyncDisposable & { readonly expected: readonly Expected[] }> => {
   await using stack = new AsyncDisposableStack()
   const senders = await sendersOf(under)
   for (const sender of senders) stack.use(sender)
@@ -89,7 +96,9 @@ const crossDuring = async (under: AlertingUnderTest, trouble: () => Promise<void
     isOver = true
   })
   const [expected] = await Promise.all([Promise.all(senders.map((sender) => cross(sender, () => isOver))), troubles])
-  return expected.flat()
+  stack.use(every(STEP_MS, () => Promise.all(senders.map((sender) => sender.send(6)))))
+  const parts = stack.move()
+  return { expected: expected.flat(), [Symbol.asyncDispose]: () => parts.disposeAsync() }
 }
 
 const kill = async (victim: Child): Promise<void> => {
@@ -119,10 +128,10 @@ test('alerter, NATS and Alertmanager are killed at random: each crossing is reco
   })
   const { alerter, nats } = under.platform
   const victims = [alerter, nats, alertmanager, alerter, nats]
-  const expected = await crossDuring(under, async () => {
+  await using crossed = await crossDuring(under, async () => {
     for (let round = 0; round < ROUNDS; round++) for (const victim of victims) await kill(victim)
   })
-  await untilExactly(under, 'hot', expected)
+  await untilExactly(under, 'hot', crossed.expected)
   await untilHeard(under, 'hot', hook)
   assert.deepEqual(await under.rows('never'), [])
   await untilAlertmanagerIsQuiet(alertmanager)
@@ -135,7 +144,7 @@ test('two, three and one replica of the alerter, and rules and devices that come
   await under.applyRule('hot', HOT, { notify: [{ webhook: { url: hook.url } }] })
   const env = alerterEnv({})
   const another = () => platform.another('alerter', { env })
-  const expected = await crossDuring(under, async () => {
+  await using crossed = await crossDuring(under, async () => {
     const second = await another()
     await sleep(2_000)
     await under.applyRule('other', 'last(temperature) > 50.0')
@@ -145,7 +154,7 @@ test('two, three and one replica of the alerter, and rules and devices that come
     await sleep(1_000)
     await platform.alerter.kill('SIGTERM')
   })
-  await untilExactly(under, 'hot', expected)
+  await untilExactly(under, 'hot', crossed.expected)
   await untilHeard(under, 'hot', hook)
   assert.deepEqual(await under.rows('other'), [])
   assert.equal((await platform.untilReady(FLEET)).name, FLEET.name)
