@@ -6,8 +6,10 @@ import { createServer, type IncomingHttpHeaders } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
+import { parkedRecord } from '@fleetloom/alerter/notify/delivery'
 import { namesOf } from '@fleetloom/crds/names'
 import { ALERT_COLUMNS, ALERT_KEYS } from '@fleetloom/shared/alerts/alerts-table'
+import { allRecords } from '@fleetloom/shared/alerts/records'
 import type { Receiver } from '@fleetloom/shared/alerts/rule-document'
 import { subjectOf, type Transition, transitionId } from '@fleetloom/shared/alerts/transition'
 import { sessionPassword } from '@fleetloom/shared/broker/session-password'
@@ -172,6 +174,13 @@ export const flapping = (
       firingSinceMicros: isFiring ? atMicros : atMicros - 1_000_000,
     })
   })
+
+/** Ids of the transitions of a rule that wait for a webhook, as the records say that alerters keep of them. */
+export const parkedOf = async ({ jsm }: Nats, rule: string): Promise<string[]> => {
+  const records = await Array.fromAsync(allRecords(jsm, names.buckets.alerts, 'delivery.>'))
+  const parked = records.map(({ value }) => parkedRecord.parse(JSON.parse(`${Buffer.from(value)}`)).transition)
+  return parked.flatMap((one) => (one.rule === rule ? [one.id] : []))
+}
 
 export type Heard = { readonly headers: IncomingHttpHeaders; readonly body: string; readonly path: string }
 

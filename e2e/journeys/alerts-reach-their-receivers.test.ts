@@ -5,12 +5,12 @@ import { recordKey } from '@fleetloom/shared/alerts/records'
 import type { Receiver } from '@fleetloom/shared/alerts/rule-document'
 import { ruleContext, seal, sealKeys } from '@fleetloom/shared/alerts/seal'
 import { until } from '../kit/until.ts'
-import { names, startAlerterUnderTest, startWebhook, T0_MICROS, transition } from './alerter-under-test.ts'
+import { names, parkedOf, startAlerterUnderTest, startWebhook, T0_MICROS, transition } from './alerter-under-test.ts'
 import { deadLetters, metric } from './writer-under-test.ts'
 
 const under = await startAlerterUnderTest(2)
 after(() => under[Symbol.asyncDispose]())
-const alerter = await under.startAlerter({ NOTIFY_TIMEOUT_MS: '500', WEBHOOK_ATTEMPTS: '3' })
+const alerter = await under.startAlerter({ NOTIFY_TIMEOUT_MS: '2000', WEBHOOK_ATTEMPTS: '3' })
 const alerts = await under.client.bucket(names.buckets.alerts)
 
 const notified = async (receiver: string, result: string): Promise<number> => {
@@ -119,9 +119,11 @@ test('a receiver that never answers delays no other', async () => {
   await using hook = await startWebhook()
   const notify: Receiver[] = [silent, hook].map(({ url }) => ({ kind: 'webhook', url }))
   for (let i = 0; i < 30; i++) await under.publish(transition('delayed', { device: `d-${i}`, notify }))
-  await until(() => hook.ids().length === 30, { what: 'the other to hear all', deadlineMs: 5_000 })
-  const waiting = async () => (await Array.fromAsync(await alerts.keys('delivery.>'))).length
-  await until(async () => (await waiting()) === 30, { what: 'what waits for the silent one to be recorded' })
+  const waiting = async () => (await parkedOf(under.client, 'delayed')).length
+  await Promise.all([
+    until(() => hook.ids().length === 30, { what: 'the other to hear all', deadlineMs: 15_000 }),
+    until(async () => (await waiting()) === 30, { what: 'what waits for the silent one to be recorded' }),
+  ])
 })
 
 test('what a receiver does not take in all attempts becomes a dead letter that says why', async () => {
