@@ -201,20 +201,17 @@ export type Load = {
   readonly rows: number
   readonly perBatch: number
   readonly perSecond: number
-  /** Whether to go on when the stream refuses or the server is away; default true. */
-  readonly retry?: boolean
 }
 
-/** Publishes rows 0 to `rows` − 1 in batches, `perSecond` at most. */
+/** Publishes rows 0 to `rows` − 1 in batches, `perSecond` at most; goes on when the stream refuses or the server is away. */
 export const publishRows = async (
   client: Nats,
   document: FleetDocument,
-  { rows, perBatch, perSecond, retry = true }: Load,
+  { rows, perBatch, perSecond }: Load,
 ): Promise<void> => {
-  const send = retry ? publishUntilTaken : publish
   const start = performance.now()
   for (let from = 0; from < rows; from += perBatch) {
-    await send(client, document, lines(document.table, from, Math.min(perBatch, rows - from)))
+    await publishUntilTaken(client, document, lines(document.table, from, Math.min(perBatch, rows - from)))
     const aheadMs = ((from + perBatch) / perSecond) * 1000 - (performance.now() - start)
     if (aheadMs > 0) await sleep(aheadMs)
   }
