@@ -173,14 +173,13 @@ test('odd device ids are set aside, those that are ids are stored', async () => 
     found.map(({ head, body }) => [head.device, head.topic, body.toString()]),
     odd.map((device) => [device, topicOf(device), '{"humidity":77}']),
   )
-  const rows = await rowsOf(under, document)
-  assert.deepEqual(
-    rows
+  const stored = async () =>
+    (await rowsOf(under, document))
       .filter((row) => row.includes('humidity=77'))
       .map((row) => /device=([^ ]*)/.exec(row)?.[1])
-      .sort(),
-    fine.toSorted(),
-  )
+      .sort()
+  const devices = await until(() => stored().then((all) => all.length >= fine.length && all), { what: 'the rows' })
+  assert.deepEqual(devices, fine.toSorted())
 })
 
 test('a device id with a control character ends the connection at the broker; ingest would set it aside', async () => {
@@ -215,7 +214,13 @@ test('a scalar of an undeclared measurement is set aside; the device hears why, 
   for (let i = 0; i < 5; i++) await send('sensors/s-1/pressure', '1')
   await send('sensors/s-1/temperature', '21.5')
   await until(async () => (await rowsOf(under, scalars)).length === 1, { what: 'the good row' })
-  const found = forTopic(await letters(), 'sensors/s-1/pressure')
+  const found = await until(
+    async () => {
+      const mine = forTopic(await letters(), 'sensors/s-1/pressure')
+      return mine.length >= 5 ? mine : undefined
+    },
+    { what: 'five letters' },
+  )
   assert.deepEqual(
     found.map(({ head }) => [head.reason, head.field]),
     new Array(5).fill(['unknown_measurement', 'pressure']),
