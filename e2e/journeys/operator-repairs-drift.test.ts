@@ -14,36 +14,33 @@ test('whatever is changed by hand is put right and told', async () => {
   await platform.untilReady(FLEET)
   await platform.register(FLEET, 'r-1')
   const wanted = await until(async () => (await accounts.list()).get(USER), { what: 'the device to have an account' })
+  const repairs = async (act: () => Promise<unknown>, message: RegExp) => {
+    const before = await platform.events()
+    await act()
+    await platform.untilTold('Repaired', message, before)
+  }
 
-  await sql(`ALTER TABLE "${TABLE}" DROP COLUMN temperature`)
-  await platform.untilTold('Repaired', /database: column temperature DOUBLE/)
+  await repairs(() => sql(`ALTER TABLE "${TABLE}" DROP COLUMN temperature`), /database: column temperature DOUBLE/)
   await until(async () => (await columnsOf(platform, TABLE)).includes('temperature'), { what: 'the column' })
   await platform.untilTold(
     'Repaired',
     /rollup cold_reefers_1m_g2: cold_reefers_1m is invalid \(drop column operation\)/,
   )
 
-  await sql(`ALTER TABLE "${TABLE}" SET TTL 1 DAY`)
-  await platform.untilTold('Repaired', /ttl 24h → 720h/)
-  await sql(`ALTER TABLE "${TABLE}" DEDUP DISABLE`)
-  await platform.untilTold('Repaired', /dedup keys none → ts, device, digest/)
-  await sql(`DROP TABLE "${TABLE}"`)
-  await platform.untilTold('Repaired', /table cold_reefers/)
+  await repairs(() => sql(`ALTER TABLE "${TABLE}" SET TTL 1 DAY`), /ttl 24h → 720h/)
+  await repairs(() => sql(`ALTER TABLE "${TABLE}" DEDUP DISABLE`), /dedup keys none → ts, device, digest/)
+  await repairs(() => sql(`DROP TABLE "${TABLE}"`), /table cold_reefers/)
   assert.deepEqual(await columnsOf(platform, TABLE), ['ts', 'device', 'digest', 'temperature'])
 
-  await admin.jsm.streams.update(STREAM, { max_bytes: 1_000_000 })
-  await platform.untilTold('Repaired', /max_bytes 1000000 → 16777216/)
-  await admin.jsm.consumers.delete(STREAM, 'writer')
-  await platform.untilTold('Repaired', /consumer writer of stream fleet_cold_reefers$/)
-  await admin.jsm.streams.delete(STREAM)
-  await platform.untilTold('Repaired', /stream: stream fleet_cold_reefers; consumer writer/)
+  await repairs(() => admin.jsm.streams.update(STREAM, { max_bytes: 1_000_000 }), /max_bytes 1000000 → 16777216/)
+  await repairs(() => admin.jsm.consumers.delete(STREAM, 'writer'), /consumer writer of stream fleet_cold_reefers$/)
+  await repairs(() => admin.jsm.streams.delete(STREAM), /stream: stream fleet_cold_reefers; consumer writer/)
 
-  await accounts.setAcl([{ username: USER, acl: { publish: ['#'], subscribe: [] } }])
-  await platform.untilTold('Repaired', /cold\.r-1: .*publish # is too much/)
+  const tooMuch = { publish: ['#'], subscribe: [] }
+  await repairs(() => accounts.setAcl([{ username: USER, acl: tooMuch }]), /cold\.r-1: .*publish # is too much/)
   assert.deepEqual((await accounts.list()).get(USER), wanted)
   const ingest = names.ingestUser(FLEET)
-  await accounts.remove([ingest])
-  await platform.untilTold('Repaired', new RegExp(`account ${ingest}`))
+  await repairs(() => accounts.remove([ingest]), new RegExp(`account ${ingest}`))
   await until(async () => (await accounts.list()).has(ingest), { what: "ingest's account" })
 
   const kv = await admin.bucket(names.buckets.pipeline)
@@ -52,12 +49,16 @@ test('whatever is changed by hand is put right and told', async () => {
     what: 'the document',
     deadlineMs: 15_000,
   })
-  await kv.delete(topicClaimKey('fleets/cold/reefers/+/telemetry'))
-  await platform.untilTold('Repaired', /claim on fleets\/cold\/reefers\/\+\/telemetry/)
+  const claim = topicClaimKey('fleets/cold/reefers/+/telemetry')
+  await repairs(() => kv.delete(claim), /claim on fleets\/cold\/reefers\/\+\/telemetry/)
   await platform.untilReady(FLEET)
 
-  const before = await platform.writes()
-  await until(async () => (await platform.writes()) === before, { what: 'nothing more to be written' })
+  const isAtRest = async () => {
+    const [looked, wrote] = [await platform.looks(), await platform.writes()]
+    await until(async () => (await platform.looks()) >= looked + 3, { what: 'three looks', everyMs: 200 })
+    return (await platform.writes()) === wrote
+  }
+  await until(isAtRest, { what: 'nothing more to be written', deadlineMs: 60_000 })
   const metrics = await (await fetch(`${platform.operator.url}/metrics`)).text()
   assert.match(metrics, /fleetloom_operator_repairs_total\{target="database"\} [1-9]/)
 })

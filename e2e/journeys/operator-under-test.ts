@@ -1,4 +1,5 @@
 /** A platform whose operator looks at everything every two seconds, and what a test sees of it. */
+import { isDeepStrictEqual } from 'node:util'
 import { namesOf, type Ref } from '@fleetloom/crds/names'
 import type { Broker } from '@fleetloom/shared/broker/broker'
 import { connectMosquitto } from '@fleetloom/shared/broker/mosquitto/mosquitto'
@@ -48,12 +49,14 @@ export type OperatorPlatform = Platform & {
   readonly accounts: Broker
   /** What the operator told, oldest first. */
   events(): Promise<readonly StatusEvent[]>
-  /** Waits for an event of the fleet whose message matches. */
-  untilTold(reason: string, message: RegExp, deadlineMs?: number): Promise<StatusEvent>
+  /** Waits for an event of the fleet whose message matches. `before`: events that do not count, unless they happened again. */
+  untilTold(reason: string, message: RegExp, before?: readonly StatusEvent[]): Promise<StatusEvent>
   /** Waits until the fleet says `<type> <status> <reason>`, and gives the message. */
   untilSaid(type: string, said: string, fleet?: Ref): Promise<string>
   /** Writes of the operator to all targets, ever. */
   writes(): Promise<number>
+  /** Looks of the operator at a resource, ever. */
+  looks(): Promise<number>
 }
 
 const sumOf = (metrics: string, name: string): number =>
@@ -76,6 +79,7 @@ export const startOperatorPlatform = async (
     const response = await fetch(`${operator.url}/status?output=json`)
     return ((await response.json()) as { events: readonly StatusEvent[] }).events
   }
+  const metric = async (name: string) => sumOf(await (await fetch(`${operator.url}/metrics`)).text(), name)
   const { username, value: password } = mosquitto.admins.test
   const log = createLogger('test', 'error')
   const admin = stack.use(await connectNats('test', platform.nats.settings()))
@@ -87,12 +91,13 @@ export const startOperatorPlatform = async (
     admin,
     accounts,
     events,
-    untilTold: (reason, message, deadlineMs = 15_000) =>
-      until(
-        async () =>
-          (await events()).filter(isOf(FLEET)).find((one) => one.reason === reason && message.test(one.message)),
-        { what: `the event ${reason} ${message}`, deadlineMs, everyMs: 200 },
-      ),
+    untilTold: (reason, message, before = []) => {
+      const isIt = (one: StatusEvent) => isOf(FLEET)(one) && one.reason === reason && message.test(one.message)
+      // one that happened again has another count and another time
+      const isNew = (one: StatusEvent) => !before.some((known) => isDeepStrictEqual(known, one))
+      const found = async () => (await events()).find((one) => isIt(one) && isNew(one))
+      return until(found, { what: `the event ${reason} ${message}`, everyMs: 200 })
+    },
     untilSaid: (type, said, fleet = FLEET) =>
       until(
         async () => {
@@ -103,7 +108,8 @@ export const startOperatorPlatform = async (
         },
         { what: `${type} to be ${said}`, deadlineMs: 20_000, everyMs: 100 },
       ),
-    writes: async () => sumOf(await (await fetch(`${operator.url}/metrics`)).text(), 'fleetloom_operator_writes_total'),
+    writes: () => metric('fleetloom_operator_writes_total'),
+    looks: () => metric('fleetloom_operator_reconcile_duration_seconds_count'),
   }
 }
 
