@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { deviceRequest } from '../kit/certificates.ts'
+import type { Child } from '../kit/child.ts'
 import { until } from '../kit/until.ts'
 import {
   type CertificatesUnderTest,
@@ -162,15 +163,30 @@ test('a certificate that has expired is refused', async () => {
   assert.equal(await under.isLetIn({ key, chain: old.chain }), false)
 })
 
+/** A process stands still while something is done. */
+const whileStopped = async <T>({ pid }: Child, work: () => Promise<T>): Promise<T> => {
+  assert.ok(pid)
+  process.kill(pid, 'SIGSTOP')
+  try {
+    return await work()
+  } finally {
+    process.kill(pid, 'SIGCONT')
+  }
+}
+
 test('an account that the broker lost is made again by the operator, without a new certificate', async () => {
   const { url, admins } = under.platform.mosquitto
   const { username, value: password } = admins.test
   await using admin = await connectDevice({ url, username, password })
   const commands = [{ command: 'deleteClient', username: 'cold.t-lost' }]
-  await admin.client.publishAsync('$CONTROL/dynamic-security/v1', JSON.stringify({ commands }), { qos: 1 })
-  await using device = await under.connect(settled)
-  assert.equal(await publishCode(device.client, telemetry('t-lost'), reading(1)), NOT_AUTHORIZED)
-  await until(async () => (await publishCode(device.client, telemetry('t-lost'), reading(1))) === 0, {
+  await using stack = new AsyncDisposableStack()
+  const { client } = await whileStopped(under.platform.operator, async () => {
+    await admin.client.publishAsync('$CONTROL/dynamic-security/v1', JSON.stringify({ commands }), { qos: 1 })
+    const device = stack.use(await under.connect(settled))
+    assert.equal(await publishCode(device.client, telemetry('t-lost'), reading(1)), NOT_AUTHORIZED)
+    return device
+  })
+  await until(async () => (await publishCode(client, telemetry('t-lost'), reading(1))) === 0, {
     what: 'the account to be made again',
     deadlineMs: 70_000,
     everyMs: 500,

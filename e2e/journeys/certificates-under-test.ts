@@ -51,7 +51,7 @@ export const startCertificates = async (): Promise<CertificatesUnderTest> => {
         'ships.yaml': fleet('warm', 'ships', 'Certificate'),
         'sheds.yaml': fleet('cold', 'sheds', 'Password'),
       },
-      env: { api: { DEVICE_CRL_DELAY_MS: '2000' }, operator: { RESYNC_MS: '2000' } },
+      env: { api: { DEVICE_CRL_DELAY_MS: '5000' }, operator: { RESYNC_MS: '2000' } },
     }),
   )
   for (const [namespace, name] of [
@@ -119,7 +119,7 @@ const helpers = (platform: Platform) => {
     }
   }
   const untilRefused = (login: Login) =>
-    until(async () => !(await isLetIn(login)), { what: 'the certificate to be refused', deadlineMs: 5_000 })
+    until(async () => !(await isLetIn(login)), { what: 'the certificate to be refused', deadlineMs: 20_000 })
   return { send, sendLines, register, askFor, enrol, registerAndEnrol, connect, isLetIn, untilRefused }
 }
 
