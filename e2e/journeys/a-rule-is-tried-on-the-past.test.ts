@@ -202,8 +202,18 @@ test('what can not be tried is refused with the reason', async () => {
   assert.equal((await send({ ...PLACE, ...RULES.hot }, key)).status, 403)
 })
 
+/** How long something takes, ms. */
+const msOf = async (work: () => Promise<unknown>): Promise<number> => {
+  const started = performance.now()
+  await work()
+  return performance.now() - started
+}
+
 test('one key tries one rule at a time, and others are served meanwhile', async () => {
   const long = { ...RULES.hot, from: new Date(Date.now() - 30 * 86_400_000).toISOString() }
+  const askMs = () => msOf(async () => (await fetch(`${platform.api.url}/healthz`)).text())
+  let usual = 0
+  for (let i = 0; i < 20; i++) usual = Math.max(usual, await askMs())
   const both = [send({ ...PLACE, ...long }), send({ ...PLACE, ...long })]
   let isOver = false
   const statuses = Promise.all(both).then((answers) => {
@@ -211,13 +221,9 @@ test('one key tries one rule at a time, and others are served meanwhile', async 
     return answers.map(({ status }) => status).sort()
   })
   let longest = 0
-  while (!isOver) {
-    const started = performance.now()
-    await (await fetch(`${platform.api.url}/healthz`)).text()
-    longest = Math.max(longest, performance.now() - started)
-  }
+  while (!isOver) longest = Math.max(longest, await askMs())
   assert.deepEqual(await statuses, [200, 429])
-  assert.ok(longest < 1000, `${longest} ms`)
+  assert.ok(longest < 1000 + 5 * usual, `${longest} ms, ${usual} ms before`)
 })
 
 test('a dry run ends when its caller goes away', async () => {
@@ -225,17 +231,27 @@ test('a dry run ends when its caller goes away', async () => {
   const headers = { authorization: `Bearer ${admin()}`, 'content-type': 'application/json' }
   const gone = new AbortController()
   const options = { method: 'POST', headers, body, signal: gone.signal }
-  const left = fetch(`${platform.api.url}/v1/alert-rules/dry-run`, options).then(
-    () => 'answered',
-    () => 'left',
+  const start = () =>
+    fetch(`${platform.api.url}/v1/alert-rules/dry-run`, options).then(
+      ({ status }) => `answered with ${status}`,
+      () => 'left',
+    )
+  const tryShort = async () => (await send({ ...PLACE, ...RULES.hot })).status
+  const shortMs = await msOf(tryShort)
+  let long = start()
+  await until(
+    async () => {
+      if ((await tryShort()) === 429) return true
+      // the short one may have had the turn, and the long one been refused
+      if ((await Promise.race([long, undefined])) !== undefined) long = start()
+      return false
+    },
+    { what: 'the dry run to be under way' },
   )
-  await until(async () => (await send({ ...PLACE, ...RULES.hot })).status === 429, {
-    what: 'the dry run to be under way',
-  })
   gone.abort()
-  assert.equal(await left, 'left')
-  await until(async () => (await send({ ...PLACE, ...RULES.hot })).status === 200, {
-    ...{ what: 'the turn to be free', deadlineMs: 2_000 },
+  assert.equal(await long, 'left')
+  await until(async () => (await tryShort()) === 200, {
+    ...{ what: 'the turn to be free', deadlineMs: 2_000 + 5 * shortMs },
   })
 })
 
@@ -258,7 +274,13 @@ test('a device shows when it was last heard of, and without an alerter it shows 
     assert.equal(lastSeen === undefined, device === 'silent', device)
     if (lastSeen) assert.ok(Math.abs(Date.now() - Date.parse(lastSeen)) < 300_000, lastSeen)
   }
-  const one = await platform.call<Shown>('GET', `${path}/r-1`)
+  const one = await until(
+    async () => {
+      const found = await platform.call<Shown>('GET', `${path}/r-1`)
+      return found.online !== undefined && found
+    },
+    { what: 'the presence of r-1' },
+  )
   assert.deepEqual([one.online, typeof one.lastSeen], [true, 'string'])
   await platform.alerter.kill('SIGTERM')
   const alone = await platform.call<Shown & { presenceUnavailable?: string }>('GET', `${path}/r-1`)
