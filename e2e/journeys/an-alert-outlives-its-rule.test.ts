@@ -102,7 +102,7 @@ test('a rule whose document is lost goes on, and its alert neither ends nor begi
   await under.untilStories('lost', { lost: ['firing'] })
   const ref = { namespace: FLEET.namespace, name: 'lost' }
   await (await nats.bucket(names.buckets.pipeline)).delete(ruleKey(ref))
-  await until(async () => (await ruleDocument(nats, ref)) !== undefined, { what: 'the document', deadlineMs: 60_000 })
+  await until(async () => (await ruleDocument(nats, ref)) !== undefined, { what: 'the document', deadlineMs: 15_000 })
   await device.send(9.5)
   await device.send(5)
   await under.untilStories('lost', { lost: ['firing', 'resolved by condition'] })
