@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { test } from 'node:test'
+import { setImmediate } from 'node:timers/promises'
 import fc from 'fast-check'
 import mqtt from 'mqtt-packet'
 import { deviceIndexOf, type LoadOptions, startLoad } from './load.ts'
@@ -13,7 +14,7 @@ type Seen = { topic: string; payload: string }
 const acknowledger = async (version: 4 | 5, reasonOf: (seen: Seen, index: number) => number | undefined) => {
   const seen: Seen[] = []
   const sockets = new Set<Socket>()
-  const server = createServer((socket) => {
+  const server = createServer({ noDelay: true }, (socket) => {
     sockets.add(socket)
     const parser = mqtt.parser({ protocolVersion: version })
     parser.on('packet', (packet) => {
@@ -91,12 +92,28 @@ test('without leave to reconnect a lost connection ends the run', async () => {
   await assert.rejects((await startLoad(options(broker.port))).done, /connection of [ab] lost/)
 })
 
-test('a rate is kept, and stop waits for what is in flight', async () => {
+test('a rate is kept, and stop waits for what is in flight', async (context) => {
   await using broker = await acknowledger(5, () => 0)
+  let nowMs = 0
+  context.mock.method(performance, 'now', () => nowMs)
+  context.mock.timers.enable({ apis: ['setInterval'] })
   const load = await startLoad(options(broker.port, { rate: 2_000, count: 100_000 }))
-  await Promise.race([load.done, new Promise((resolve) => setTimeout(resolve, 400))])
+  const pass = (ms: number): void => {
+    nowMs += ms
+    context.mock.timers.tick(ms)
+  }
+  const settled = async (): Promise<void> => {
+    while (load.stats().inFlight > 0) await setImmediate()
+  }
+  for (let i = 0; i < 80; i++) {
+    pass(5)
+    await settled()
+  }
+  assert.ok(Math.abs(load.stats().sent - 800) <= 2, `${load.stats().sent} sent in 400 ms`)
+  pass(5)
+  assert.ok(load.stats().inFlight > 0)
   const { rate, inFlight, sent, acknowledged } = await load.stop()
-  assert.ok(rate > 1_000 && rate < 2_400, `rate ${rate}`)
+  assert.ok(Math.abs(rate - 2_000) < 10, `rate ${rate}`)
   assert.deepEqual({ inFlight, lost: sent - acknowledged }, { inFlight: 0, lost: 0 })
 })
 
