@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { mkdir, mkdtempDisposable, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import test from 'node:test'
+import test, { mock } from 'node:test'
 import { createLogger } from '@fleetloom/shared/process/logger'
 import { createFilesSource } from './files.ts'
 import type { Kind, Status } from './source.ts'
@@ -17,16 +17,18 @@ spec:
 ${extra}`
 
 const log = createLogger('test', 'silent')
+const warn = mock.method(log, 'warn')
 
-/** Waits until `check` gives something true; fails after five seconds. */
+/** Waits until `check` gives something true; fails after half a minute. */
 const until = async <T>(what: string, check: () => T | Promise<T>): Promise<NonNullable<T>> => {
-  const deadline = Date.now() + 5000
+  const deadline = Date.now() + 30_000
   while (Date.now() < deadline) {
     const found = await check()
     if (found) return found as NonNullable<T>
     await new Promise((resolve) => setTimeout(resolve, 5))
   }
-  throw new Error(`waited in vain: ${what}`)
+  const warnings = warn.mock.calls.map(({ arguments: told }) => told)
+  throw new Error(`waited in vain: ${what}; warned of ${JSON.stringify(warnings)}`)
 }
 
 const setUp = async () => {
@@ -259,7 +261,7 @@ test('a file removed while nothing ran removes its resource at the next start', 
   await until('the removal', async () => (await source.get('DeviceFleet', DOORS)) === undefined)
 })
 
-test('a change that can not be kept is not told until it can', { timeout: 10_000 }, async () => {
+test('a change that can not be kept is not told until it can', { timeout: 60_000 }, async () => {
   await using at = await setUp()
   const blocked = join(at.folder, '../state.json.new')
   await mkdir(blocked)

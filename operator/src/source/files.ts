@@ -148,7 +148,7 @@ export const createFilesSource = async (options: FilesSourceOptions): Promise<Fi
       return undefined
     }
   }
-  const watcher = watchFolder({ folder, rescanMs, settleMs, scan })
+  const watcher = watchFolder({ folder, rescanMs, settleMs, log, scan })
   return {
     ...createAccess(store, (removed) => {
       notify([removed])

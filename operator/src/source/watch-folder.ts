@@ -4,11 +4,13 @@
  * `settleMs`. Scans never overlap.
  */
 import { type FSWatcher, watch } from 'node:fs'
+import { type Logger, messageOf } from '@fleetloom/shared/process/logger'
 
 export type WatchOptions = {
   readonly folder: string
   readonly rescanMs: number
   readonly settleMs: number
+  readonly log: Logger
   /** Looks at the folder; returns what tells it from another one under the same path, or undefined when it failed. Never throws. */
   readonly scan: () => Promise<string | undefined>
 }
@@ -22,19 +24,21 @@ export type FolderWatch = AsyncDisposable & {
 
 type Watched = { readonly watcher: FSWatcher; readonly identity: string }
 
-const tryWatch = (folder: string, onEvent: () => void, onGone: () => void): FSWatcher | undefined => {
+const tryWatch = (folder: string, onEvent: () => void, onFault: (error: unknown) => void): FSWatcher | undefined => {
   try {
-    return watch(folder, onEvent).on('error', onGone)
-  } catch {
+    return watch(folder, onEvent).on('error', onFault)
+  } catch (error) {
+    onFault(error)
     return undefined
   }
 }
 
-export const watchFolder = ({ folder, rescanMs, settleMs, scan }: WatchOptions): FolderWatch => {
+export const watchFolder = ({ folder, rescanMs, settleMs, log, scan }: WatchOptions): FolderWatch => {
   let watched: Watched | undefined
   let timer: NodeJS.Timeout | undefined
   let scanning: Promise<void> = Promise.resolve()
   let closed = false
+  let said = ''
 
   const later = (ms: number) => {
     clearTimeout(timer)
@@ -44,12 +48,25 @@ export const watchFolder = ({ folder, rescanMs, settleMs, scan }: WatchOptions):
     watched?.watcher.close()
     watched = undefined
   }
+  /** Said once, for as long as it is so. */
+  const say = (fault: string) => {
+    if (fault !== '' && fault !== said)
+      log.warn({ folder, rescanMs, fault }, 'the folder is not watched, only looked at')
+    said = fault
+  }
   const rewatch = (identity: string | undefined) => {
     if (closed || identity === undefined || watched?.identity === identity) return
     unwatch()
-    const watcher = tryWatch(folder, () => later(settleMs), unwatch)
+    const onFault = (error: unknown) => {
+      unwatch()
+      // A folder that is away is told of by the scan.
+      if (identity !== '') say(messageOf(error))
+    }
+    const watcher = tryWatch(folder, () => later(settleMs), onFault)
     watched = watcher && { watcher, identity }
-    if (watcher) later(settleMs)
+    if (!watcher) return
+    say('')
+    later(settleMs)
   }
   const now = (): Promise<void> => {
     later(rescanMs)
