@@ -12,6 +12,7 @@ import { STOP_TIMEOUT_MS } from '@fleetloom/shared/process/run'
 import { writerConfig } from '@fleetloom/writer/config'
 import { command } from '../cluster/kubernetes.ts'
 import { USER } from '../cluster/oci.ts'
+import { SERVICE_STOP_MS } from '../kit/child.ts'
 import { nodeEnv, SERVICES, type Service } from '../kit/services.ts'
 import {
   BROKERS,
@@ -221,7 +222,8 @@ test('every container is restricted, on a root file system that it can not write
   }
 })
 
-test('a pod has the time that its process takes to stop', async () => {
+test('a pod has the time that its process takes to stop, and so has a process of the kit', async () => {
+  assert.equal(SERVICE_STOP_MS, STOP_TIMEOUT_MS)
   const pods = await podsOf({})
   for (const service of SERVICES) {
     const { terminationGracePeriodSeconds, containers } = pods[service]

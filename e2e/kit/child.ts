@@ -38,7 +38,9 @@ export type Child = AsyncDisposable & {
   kill(signal?: NodeJS.Signals): Promise<void>
 }
 
-const STOP_MS = 20_000
+/** How long a service takes to stop cleanly at most: STOP_TIMEOUT_MS of its process/run.ts. Then it gives up and ends with a fault. */
+export const SERVICE_STOP_MS = 25_000
+const STOP_MS = SERVICE_STOP_MS + 5_000
 const SETPRIV = ['/usr/bin/setpriv', '/bin/setpriv'].find((path) => existsSync(path))
 
 const running = new Set<ChildProcess>()
@@ -110,12 +112,17 @@ class ManagedChild implements Child {
     if (!child) return
     this.#process = undefined
     const gone = once(child, 'exit')
+    const startMs = performance.now()
     child.kill(signal)
     const timer = setTimeout(() => child.kill('SIGKILL'), STOP_MS)
     await gone
     clearTimeout(timer)
-    if (child.signalCode === 'SIGKILL' && signal !== 'SIGKILL')
-      throw new Error(`${this.name} did not stop within ${STOP_MS / 1000} s of ${signal}; see ${this.logFile}`)
+    const tookMs = performance.now() - startMs
+    const gaveUp = child.signalCode === 'SIGKILL' || (child.exitCode !== 0 && tookMs >= SERVICE_STOP_MS)
+    if (gaveUp && signal !== 'SIGKILL')
+      throw new Error(
+        `${this.name} ${howItEnded(child)} ${(tookMs / 1000).toFixed(1)} s after ${signal}; see ${this.logFile}`,
+      )
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
