@@ -48,6 +48,17 @@ const judge = async ({ firing = 0, pending = 0, atMs = Date.now(), online = 1 }:
   }
 }
 
+const firingNow = async () => (await kube.kubernetes.rule(RULE)).status?.firing
+
+/** Judges until it shows: the alerter that runs here says that nothing fires whenever it has news, and may come in between. */
+const untilJudged = <T>(judged: Judged, what: string, seen: () => Promise<T | false | undefined>): Promise<T> => {
+  const look = async (): Promise<T | false | undefined> => {
+    await judge(judged)
+    return seen()
+  }
+  return until(look, { what, deadlineMs: 30_000, everyMs: 500 })
+}
+
 test('the operator may do what it must, and read no Secret but that of its own webhook', async () => {
   const can = (...what: string[]) =>
     kubectl('auth', 'can-i', ...what, `--as=system:serviceaccount:${RELEASE.namespace}:${RELEASE.name}-operator`).then(
@@ -109,7 +120,7 @@ test('a secret that is not granted is named with the commands that grant it; wit
   assert.equal(await secretOf(), first)
   const patch = JSON.stringify({ stringData: { key: second } })
   await kubectl('patch', 'secret', 'hook', '-n', RULE.namespace, '--type=merge', '-p', patch)
-  await until(async () => (await secretOf()) === second, { what: 'the changed secret', deadlineMs: 15_000 })
+  await until(async () => (await secretOf()) === second, { what: 'the changed secret' })
   const events = await kubectl('get', 'events', '-n', RULE.namespace, '--output=json')
   const shown = await kubectl('get', 'ar', '-n', RULE.namespace, '--output=json')
   const log = readFileSync(kube.platform.operator.logFile, 'utf8')
@@ -117,22 +128,16 @@ test('a secret that is not granted is named with the commands that grant it; wit
 })
 
 test('kubectl get ar shows what fires, what is about to, and when it was judged', async () => {
-  await judge({ firing: 2, pending: 1 })
-  const columns = await until(
-    async () => {
-      const shown = await kubectl('get', 'ar', '-n', RULE.namespace)
-      return / 2 +1 /.test(shown) ? shown : undefined
-    },
-    { what: 'two to fire', deadlineMs: 15_000 },
-  )
+  const columns = await untilJudged({ firing: 2, pending: 1 }, 'two to fire', async () => {
+    const shown = await kubectl('get', 'ar', '-n', RULE.namespace)
+    return / 2 +1 /.test(shown) ? shown : undefined
+  })
   assert.match(
     columns,
-    /^NAME +READY +FLEET +SEVERITY +FIRING +PENDING +EVALUATED +AGE\ntoo-warm +True +reefers +critical +2 +1 +\d+s +\d+s\n$/,
+    /^NAME +READY +FLEET +SEVERITY +FIRING +PENDING +EVALUATED +AGE\ntoo-warm +True +reefers +critical +2 +1 +\d+s +[\dms]+\n$/,
   )
-  await until(async () => (await kube.kubernetes.fleet(FLEET)).status?.devices?.online === 2, {
-    what: 'two online',
-    deadlineMs: 15_000,
-  })
+  const online = async () => (await kube.kubernetes.fleet(FLEET)).status?.devices?.online
+  await untilJudged({ firing: 2, pending: 1 }, 'two online', async () => (await online()) === 2)
 })
 
 test('an alerter that judges on and on with the same outcome causes no write; one that changes causes one', async () => {
@@ -155,8 +160,11 @@ test('an alerter that judges on and on with the same outcome causes no write; on
   }
   await until(quiet, { what: 'no more writes', deadlineMs: 60_000 })
   const before = await version()
-  await judge({ firing: 3, pending: 0, atMs: atMs + 5_000 })
-  await until(async () => (await kube.kubernetes.rule(RULE)).status?.firing === 3, { what: 'three to fire' })
+  await untilJudged(
+    { firing: 3, pending: 0, atMs: atMs + 5_000 },
+    'three to fire',
+    async () => (await firingNow()) === 3,
+  )
   assert.notEqual(await version(), before)
 })
 
@@ -165,12 +173,7 @@ test('a rule that is deleted leaves nothing, and one with a fleet that is gone w
   assert.equal(await ruleDocument(nats, RULE), undefined)
   await kube.kubernetes.apply(rule({ notify: [] }))
   await kube.untilRuleSays(RULE, /^Accepted=True/)
-  // The alerter that runs here says of itself that it judges the new rule, and that nothing fires: it may come in between.
-  const fires = async () => {
-    await judge({ firing: 2, pending: 1 })
-    return (await kube.kubernetes.rule(RULE)).status?.firing === 2
-  }
-  await until(fires, { what: 'two to fire', deadlineMs: 20_000, everyMs: 500 })
+  await untilJudged({ firing: 2, pending: 1 }, 'two to fire', async () => (await firingNow()) === 2)
   await kubectl('delete', 'df', FLEET.name, '-n', FLEET.namespace, '--timeout=60s')
   await kube.untilRuleSays(
     RULE,

@@ -54,7 +54,8 @@ before(async () => {
   })
   nats = await connectNats('test', kube.platform.nats.settings())
   await kube.kubernetes.kubectl(['create', 'namespace', 'plant'])
-  await apply(STEADY.name)
+  // A device that falls silent while a test looks on would be a change of the status.
+  await kube.kubernetes.apply(fleetYaml(STEADY, { offlineAfter: '1h' }))
   await kube.untilReady(STEADY)
   devices = await Promise.all(DEVICES.map((device) => kube.platform.register(STEADY, device)))
   await Promise.all(devices.map(sayHello))

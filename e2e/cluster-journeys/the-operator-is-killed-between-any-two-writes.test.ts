@@ -15,6 +15,8 @@ import { until } from '../kit/until.ts'
 const FLEET = { namespace: 'plant', name: 'presses' }
 const SPEC = { storage: { rollups: [{ every: '1m', ttl: '180d' }], onDelete: 'Delete' } }
 const MOST_LIVES = 120
+/** The first has to wait until the lease of the operator before it, which was killed, is over. */
+const LIFE_MS = 60_000
 const HOOK = join(import.meta.dirname, '..', 'cluster', 'kill-between-writes.ts')
 
 test('a fleet is made, changed and removed by operators that live for one write each', async () => {
@@ -34,7 +36,7 @@ test('a fleet is made, changed and removed by operators that live for one write 
       const operator = await platform.another('operator', { replica: 'short-lived', env }).catch(() => undefined)
       await until(async () => operator?.pid === undefined || (await done()), {
         what: `a life to end (${what})`,
-        deadlineMs: 30_000,
+        deadlineMs: LIFE_MS,
       })
       await operator?.kill()
       if (await done()) return lives

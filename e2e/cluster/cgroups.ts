@@ -52,6 +52,7 @@ export const makeCgroup = (): AsyncDisposable & { readonly path: string } => {
   }
   return {
     path: `/${name}`,
-    [Symbol.asyncDispose]: async () => void (await until(removeAll, { what: `control group ${name} to be empty` })),
+    [Symbol.asyncDispose]: async () =>
+      void (await until(removeAll, { what: `control group ${name} to be empty`, deadlineMs: 60_000 })),
   }
 }

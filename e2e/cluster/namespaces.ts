@@ -33,7 +33,7 @@ export const startNamespaces = async (directory: string): Promise<Namespaces> =>
     inside: (command) => ['nsenter', '--target', String(pid), ...kinds, '--', ...command],
     [Symbol.asyncDispose]: async () => {
       await child[Symbol.asyncDispose]()
-      await until(() => !existsSync(`/proc/${pid}`), { what: "the node's processes to end" })
+      await until(() => !existsSync(`/proc/${pid}`), { what: "the node's processes to end", deadlineMs: 60_000 })
     },
   }
 }
