@@ -73,7 +73,7 @@ const observed = async (platform: Platform, type: string): Promise<string | unde
 
 /** The operator may see the queue for the first time when it is long. */
 const knownGrowth = (message: string | undefined): string | undefined =>
-  message?.includes('not yet known') ? undefined : message
+  message?.includes('long enough to tell') ? undefined : message
 
 const startWithQueue = (messages: number): Promise<Platform> =>
   startPlatform({

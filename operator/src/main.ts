@@ -1,25 +1,18 @@
-import { namesOf } from '@fleetloom/crds/names'
 import type { Broker } from '@fleetloom/shared/broker/broker'
 import { connectBroker, limitsOf } from '@fleetloom/shared/broker/connect'
 import { connectNats } from '@fleetloom/shared/nats'
 import { processRoutes, serveHttp } from '@fleetloom/shared/process/http'
 import { messageOf } from '@fleetloom/shared/process/logger'
 import { readSecret } from '@fleetloom/shared/process/read-secret'
-import { type ProcessContext, runProcess } from '@fleetloom/shared/process/run'
+import { runProcess } from '@fleetloom/shared/process/run'
 import { checkRule } from '@fleetloom/shared/rules/language/check-rule'
-import type { Surroundings } from './admission/open.ts'
-import { type Config, config } from './config.ts'
+import { config } from './config.ts'
 import { leads } from './loop/leadership.ts'
 import { gatedBroker, gatedDatabase, gatedNats } from './loop/write-gate.ts'
 import { openSource } from './open-source.ts'
+import { openWebhook } from './open-webhook.ts'
 import { operate } from './operate.ts'
 import { connectQuestdb } from './targets/database/questdb-http.ts'
-
-/** Certificates are made by code that is large, and needed on a cluster only. */
-const openWebhook = async (context: ProcessContext<Config>, around: Omit<Surroundings, 'names' | 'check'>) => {
-  const { openAdmission } = await import('./admission/open.ts')
-  return openAdmission(context, { ...around, names: namesOf(context.config.installation), check: checkRule })
-}
 
 await runProcess({
   name: 'operator',

@@ -47,10 +47,16 @@ export class Keeper {
   #shown: KeyPair | undefined
   #path = ''
   #said = ''
+  #isAsked = true
 
   constructor(options: CertificatesOptions) {
     this.#options = options
     this.#now = options.now ?? Date.now
+  }
+
+  /** @throws while the API server asks and there is no certificate to show it. Who is not asked misses nothing. */
+  ping(): void {
+    if (this.#isAsked && !this.#shown) throw new Error('no certificate yet: the replica that leads makes it')
   }
 
   /** One look; never rejects. */
@@ -68,6 +74,7 @@ export class Keeper {
   async #look(): Promise<void> {
     const { configuration, secret, leads, use } = this.#options
     const have = await configuration.read()
+    this.#isAsked = have !== undefined
     if (!have)
       throw new Error('there is no such ValidatingWebhookConfiguration: resources are judged after they were taken')
     const { authority: held, secret: read } = await secret.read(this.#now())
@@ -110,8 +117,13 @@ export class Keeper {
   }
 }
 
+export type Certificates = AsyncDisposable & {
+  /** Rejects while reviews are asked for that can't be answered. */
+  readonly ping: () => Promise<void>
+}
+
 /** Looks now and again until disposed. */
-export const keepCertificates = async (options: CertificatesOptions): Promise<AsyncDisposable> => {
+export const keepCertificates = async (options: CertificatesOptions): Promise<Certificates> => {
   const keeper = new Keeper(options)
   await keeper.look()
   let underWay: Promise<void> | undefined
@@ -121,6 +133,7 @@ export const keepCertificates = async (options: CertificatesOptions): Promise<As
     })
   }, LOOK_MS)
   return {
+    ping: async () => keeper.ping(),
     [Symbol.asyncDispose]: async () => {
       clearInterval(timer)
       await underWay

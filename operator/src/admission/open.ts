@@ -12,9 +12,9 @@ import { type KubeApi, KubeError } from '../source/kube/kube-api.ts'
 import { objectPath } from '../source/kube/objects.ts'
 import type { Resource, Source } from '../source/source.ts'
 import { Claims } from '../targets/pipeline/claims.ts'
-import { keepCertificates } from './certificates.ts'
+import { type Certificates, keepCertificates } from './certificates.ts'
 import { authoritySecret, webhookConfiguration } from './kube-objects.ts'
-import { type AdmissionServer, serveAdmission } from './server.ts'
+import { serveAdmission } from './server.ts'
 import type { Known } from './verdict.ts'
 
 type Context = ProcessContext<Config>
@@ -56,10 +56,7 @@ const followClaims = async ({ log, stack }: Context, { nats, names }: Surroundin
 }
 
 /** Serves until the stack is disposed; without WEBHOOK_CONFIGURATION nothing is served, and nothing given. */
-export const openAdmission = async (
-  context: Context,
-  around: Surroundings,
-): Promise<Pick<AdmissionServer, 'ping'> | undefined> => {
+export const openAdmission = async (context: Context, around: Surroundings): Promise<Certificates | undefined> => {
   const { config, log, stack } = context
   const { webhookConfiguration: name, webhookSecret, leaseNamespace: namespace } = config
   if (name === undefined) return undefined
@@ -76,8 +73,7 @@ export const openAdmission = async (
   const beforeWrite = (what: string): void => gate('kubernetes', what)
   const secret = authoritySecret(api, { namespace, name: webhookSecret }, beforeWrite)
   const configuration = webhookConfiguration(api, name, beforeWrite)
-  const certificates = await keepCertificates({ secret, configuration, leads, use: server.use, log })
-  stack.use(certificates)
+  const certificates = stack.use(await keepCertificates({ secret, configuration, leads, use: server.use, log }))
   log.info({ port: server.port, secret: label({ namespace, name: webhookSecret }) }, 'judging what is applied')
-  return server
+  return certificates
 }

@@ -95,7 +95,7 @@ test('names are those of the configuration, and only what differs is patched', (
 
 /** A keeper on objects in memory, with a clock that the test moves. */
 const aKeeper = (leads: boolean, secret: { authority: Authority | undefined }) => {
-  const state = { now: START, bundle: '', shown: '', path: '', writes: [] as string[] }
+  const state = { now: START, bundle: '', shown: '', path: '', writes: [] as string[], isAsked: true }
   const keeper = new Keeper({
     secret: {
       read: async () => ({ authority: secret.authority, secret: { metadata: {} } }),
@@ -105,7 +105,7 @@ const aKeeper = (leads: boolean, secret: { authority: Authority | undefined }) =
       },
     },
     configuration: {
-      read: async () => configuration(),
+      read: async () => (state.isAsked ? configuration() : undefined),
       trust: async (_, { bundle, path }) => {
         if (bundle !== state.bundle || path !== secret.authority?.path) state.writes.push('bundle')
         state.bundle = bundle
@@ -154,12 +154,23 @@ test('a replica that does not lead shows a certificate of the authority there is
   const { keeper, state } = aKeeper(false, secret)
   await keeper.look()
   assert.equal(state.shown, '')
+  assert.throws(() => keeper.ping(), /no certificate yet/)
   secret.authority = { current: first, path: '' }
   await keeper.look()
   assert.equal(state.shown, '', 'not before there is a path')
   secret.authority = { current: first, path: PATH }
   await keeper.look()
   assert.ok(isSignedBy(state.shown, first))
+  keeper.ping()
+  assert.deepEqual(state.writes, [])
+})
+
+test('where nobody asks for reviews no certificate is missed', async () => {
+  const { keeper, state } = aKeeper(true, { authority: undefined })
+  assert.throws(() => keeper.ping(), 'nothing is known before the first look')
+  state.isAsked = false
+  await keeper.look()
+  keeper.ping()
   assert.deepEqual(state.writes, [])
 })
 

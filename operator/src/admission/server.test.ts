@@ -45,14 +45,6 @@ const ask = (port: number, asked: Asked, write: (request: ReturnType<typeof http
     write(request.on('error', reject))
   })
 
-test('it is not ready before it has a certificate', async () => {
-  const known = { check: () => [], fleet: async () => undefined, rules: async () => [], conflict: () => undefined }
-  await using server = await serveAdmission({ host: '127.0.0.1', port: 0 }, known, createLogger('test', 'silent'))
-  await assert.rejects(server.ping(), /has no certificate yet/)
-  server.use(pair, PATH)
-  await server.ping()
-})
-
 test('who knows the path is answered', async () => {
   await using server = await started()
   const { status, body } = await ask(server.port, { path: `${PATH}?timeout=5s` }, (request) => request.end(review))

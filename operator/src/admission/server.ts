@@ -28,8 +28,6 @@ export type AdmissionServer = AsyncDisposable & {
   readonly port: number
   /** Shows this certificate from the next connection on and answers under this path; before the first no connection succeeds. */
   readonly use: (pair: KeyPair, path: string) => void
-  /** @throws while there is no certificate to show. */
-  readonly ping: () => Promise<void>
 }
 
 class Refused extends Error {
@@ -99,7 +97,6 @@ const refuse = (
 const gate = () => {
   let expected: Buffer | undefined
   return {
-    isOpen: (): boolean => expected !== undefined,
     set: (path: string): void => {
       expected = digestOf(path)
     },
@@ -135,7 +132,7 @@ export const serveAdmission = async (
   log: Logger,
 ): Promise<AdmissionServer> => {
   const handle = handler(known, log, new Bounded(AT_ONCE))
-  const { isOpen, set, passes } = gate()
+  const { set, passes } = gate()
   const server = https.createServer(OPTIONS, (request, response) => {
     if (passes(request)) void handle(request, response)
     else refuse(request, response, [404, 'there is nothing here'])
@@ -147,9 +144,6 @@ export const serveAdmission = async (
     use: ({ certificate, key }, path) => {
       set(path)
       server.setSecureContext({ cert: certificate, key, minVersion: 'TLSv1.2' })
-    },
-    ping: async () => {
-      if (!isOpen()) throw new Error('has no certificate yet: the replica that leads makes it')
     },
     [Symbol.asyncDispose]: () =>
       new Promise<void>((resolve) => {

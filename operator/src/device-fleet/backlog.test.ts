@@ -31,7 +31,7 @@ test('a queue that grew since the last look is told with the time left, not as o
 test('of a queue that is long when it is first seen no rate is told', () => {
   const { see, queue } = watched()
   using _ = queue
-  assert.match(see(13_000, 0) ?? '', /its queue grows at a rate not yet known$/)
+  assert.match(see(13_000, 0) ?? '', /its queue has not been seen for long enough to tell its rate$/)
   assert.match(see(13_000, 5_000) ?? '', /its queue is not growing$/)
 })
 
@@ -39,6 +39,16 @@ test('dropped messages are told however short the queue is', () => {
   const { see, queue } = watched()
   using _ = queue
   assert.match(see(0, 0, 7) ?? '', /it has dropped 7 acknowledged messages since its start$/)
+})
+
+test('while nothing is known the gauges are not there', async () => {
+  const { see, queue, registry } = watched()
+  using _ = queue
+  const gauges = async () =>
+    (await registry.metrics()).split('\n').filter((line) => /^[^#].*_(seconds|messages) /.test(line))
+  assert.deepEqual(await gauges(), [])
+  see(50_000, 0)
+  assert.deepEqual(await gauges(), ['fleetloom_operator_broker_queued_messages 50000'])
 })
 
 test('the gauge of the time left and the words come from the same look', async () => {

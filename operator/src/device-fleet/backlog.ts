@@ -42,7 +42,8 @@ export const watchBrokerQueue = (
       registers: [registry],
       collect() {
         const current = value()
-        if (current !== undefined) this.set(current)
+        if (current === undefined) this.remove()
+        else this.set(current)
       },
     })
   }

@@ -46,8 +46,11 @@ const NO_ANSWER_NAMES = new Set([
   'NoRespondersError',
 ])
 
+/** What the database refused names tables and columns, which may be called anything. */
 const isUnreachable = (error: Error): boolean =>
-  error instanceof Unreachable || NO_ANSWER_NAMES.has(error.name) || NO_ANSWER.test(error.message)
+  error instanceof Unreachable ||
+  NO_ANSWER_NAMES.has(error.name) ||
+  (error.name !== 'SqlError' && NO_ANSWER.test(error.message))
 
 /** The one word for a fault. */
 export const reasonOf = (error: unknown): Reason => {

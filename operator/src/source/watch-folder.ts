@@ -48,7 +48,7 @@ export const watchFolder = ({ folder, rescanMs, settleMs, log, scan }: WatchOpti
     watched?.watcher.close()
     watched = undefined
   }
-  /** Said once, for as long as it is so. */
+  /** Said once, for as long as no watch begins. */
   const say = (fault: string) => {
     if (fault !== '' && fault !== said)
       log.warn({ folder, rescanMs, fault }, 'the folder is not watched, only looked at')

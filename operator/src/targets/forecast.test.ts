@@ -17,7 +17,7 @@ test('a level that stands still or falls has no end', () => {
   const forecast = new Forecast()
   forecast.sample(5, 0)
   assert.equal(forecast.secondsLeft(10), undefined)
-  assert.equal(forecast.text(10), 'grows at a rate not yet known')
+  assert.equal(forecast.text(10), 'has not been seen for long enough to tell its rate')
   forecast.sample(5, 10_000)
   assert.equal(forecast.secondsLeft(10), Number.POSITIVE_INFINITY)
   assert.equal(forecast.text(10), 'is not growing')

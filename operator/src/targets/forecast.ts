@@ -16,7 +16,7 @@ export const about = (seconds: number): string => {
 export class Forecast {
   #samples: Sample[] = []
 
-  /** The newest always counts; of the others two a second are kept at most, however often one looks. */
+  /** The newest always counts; of the others one or two a second are kept, however often one looks. */
   sample(level: number, atMs: number): void {
     const kept = this.#samples.filter((one) => one.atMs > atMs - WINDOW_MS)
     const before = kept.at(-2)
@@ -32,10 +32,10 @@ export class Forecast {
     return perSecond <= 0 ? Number.POSITIVE_INFINITY : Math.max(0, bound - last.level) / perSecond
   }
 
-  /** What to say of the level: that it `is full in about 10 minutes at the current rate`, or that it is not growing. */
+  /** What to say of the level: that it `is full in about 10 minutes at the current rate`, is not growing, or was seen too briefly. */
   text(bound: number): string {
     const seconds = this.secondsLeft(bound)
-    if (seconds === undefined) return 'grows at a rate not yet known'
+    if (seconds === undefined) return 'has not been seen for long enough to tell its rate'
     return Number.isFinite(seconds) ? `is full in ${about(seconds)} at the current rate` : 'is not growing'
   }
 }

@@ -66,7 +66,14 @@ export class Fleets {
   async close(): Promise<void> {
     this.#isClosed = true
     const slots = [...this.#slots.values()]
-    await Promise.all(slots.map((slot) => slot.queue.then(() => this.#release(slot))))
+    await Promise.all(slots.map((slot) => this.#end(slot)))
+  }
+
+  /** A session that is leaving may take for ever: it is closed first. */
+  async #end(slot: Slot): Promise<void> {
+    await this.#release(slot)
+    await slot.queue
+    await this.#release(slot)
   }
 
   /** What the session of this key should be here, if it should be. */

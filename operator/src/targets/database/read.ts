@@ -153,6 +153,8 @@ export const readDatabase = async (catalog: Catalog, want: DatabaseWant, nowMs: 
   const marks = marksOf(snapshot, want)
   const rows = tablesOf(snapshot, want)
   const row = await catalog.row(want.table, snapshot)
+  // What bears our mark and is not listed is not to be made a second time.
+  for (const mark of marks ?? []) await catalog.row(mark.table, snapshot)
   const views = await readViews(db, want, rows, snapshot)
   return {
     nowMs,

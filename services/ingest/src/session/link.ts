@@ -203,8 +203,10 @@ export class Link {
     try {
       const codes = missing.length > 0 ? await connection.subscribe(missing) : []
       const refused = missing.filter((_, i) => (codes[i] ?? FAILURE) >= FAILURE)
-      if (surplus.length > 0) await connection.unsubscribe(surplus)
+      const left = surplus.length > 0 ? await connection.unsubscribe(surplus) : []
       if (connection !== this.#connection) return false
+      const kept = surplus.filter((_, i) => (left[i] ?? FAILURE) >= FAILURE)
+      if (kept.length > 0) throw new Error(`the broker keeps ${kept.join(', ')}`)
       this.#subscribed = wanted.filter((filter) => !refused.includes(filter))
       if (refused.length > 0) log.warn({ user, refused }, 'the broker refused to subscribe; trying again')
       else if (this.isSettled) onSubscribed()

@@ -61,6 +61,8 @@ export class Session {
   #drain: Promise<void> | undefined
   #lastProbe = 0
   #isSurplus = false
+  /** Resolves when it was closed before it was retired. */
+  readonly #closed = Promise.withResolvers<void>()
   #isClosed = false
 
   constructor(document: FleetDocument, index: number, options: SessionOptions) {
@@ -113,12 +115,12 @@ export class Session {
     })
   }
 
-  /** Leaves the messages to the fleet's other sessions, then retires. Resolves when the session has ended. */
+  /** Leaves the messages to the fleet's other sessions, then retires. Resolves when the session has ended, or was closed. */
   async leave(): Promise<void> {
     this.#isSurplus = true
     this.#link.refresh()
     this.retire()
-    await this.#drain
+    await Promise.race([this.#drain, this.#closed.promise])
   }
 
   replay(letter: DeadLetter, payload: Uint8Array, dryRun: boolean): Promise<ReplayOutcome> {
@@ -143,6 +145,7 @@ export class Session {
     await Promise.race([this.#outlets.drained(), sleep(STOP_MS, undefined, { ref: false })])
     await this.#link.close({ forget: false })
     this.#dispose()
+    this.#closed.resolve()
   }
 
   #openLink(user: string): Link {
@@ -160,7 +163,7 @@ export class Session {
     })
   }
 
-  /** An earlier process may have ended between subscribing for another number of sessions and unsubscribing. */
+  /** An earlier process may have subscribed the session for another number of sessions: alone, or as one of several. */
   #filters(): Filters {
     const filters = ingestFilters(this.#document)
     const other = ingestFilters({ ...this.#document, sessions: this.#document.sessions === 1 ? 2 : 1 })
@@ -230,10 +233,9 @@ export class Session {
     this.#isClosed = true
     await this.#link.close({ forget: true })
     this.#dispose()
-    const { uid, generation, phase } = this.#document
+    const { uid, generation } = this.#document
     this.#options.log.info('drained: the session has ended')
-    if (phase === 'Draining')
-      this.#options.reporter.report(this.key, { uid, generation, state: 'Drained', observed: [] })
+    this.#options.reporter.report(this.key, { uid, generation, state: 'Drained', observed: [] })
   }
 
   /** True when, within one connection, a probe came back and everything before it became durable. */
