@@ -176,12 +176,14 @@ const limits = z
   .prefault({})
   .describe('What one device may send.')
 
+export const MAX_SESSIONS = 16
+
 const ingest = z
   .object({
     sessions: z
       .int()
       .min(1)
-      .max(16)
+      .max(MAX_SESSIONS)
       .default(1)
       .describe(
         'MQTT sessions that take the messages of this fleet. More than one spreads it over several ingest replicas, but the queue of a replica that is away waits until it is back.',

@@ -35,7 +35,7 @@ test('a fleet with two sessions is shared between replicas; with one again nothi
     },
     { what: 'a mark of each session in each shard', deadlineMs: 20_000, everyMs: 300 },
   )
-  const single = { ...document, generation: 2, sessions: 1 }
+  const single = { ...document, generation: 2, sessions: 1, surplusSessions: 1 }
   const holders = await Promise.all([0, 1].map(async (session) => (await under.applied(FLEET, session))?.replica))
   assert.deepEqual(holders, ['ingest-a', 'ingest-b'], 'a session for each, as these names fall')
   const [remaining, leaving] = ingests as [Ingest, Ingest]
@@ -60,6 +60,37 @@ test('a fleet with two sessions is shared between replicas; with one again nothi
   )
   const before = load.stats().acknowledged
   await until(() => load.stats().acknowledged > before + 2_000, { what: 'more messages', deadlineMs: 20_000 })
+  const { missing, duplicates } = await untilComplete(under, document, await load.stop())
+  assert.deepEqual([missing, duplicates], [0, 0])
+})
+
+test('sessions that are too many are emptied and ended also when nobody held them at the time', {
+  timeout: 120_000,
+}, async () => {
+  await using under = await startIngestUnderTest()
+  const ingest = await under.startIngest('ingest-a')
+  const document = await under.makeFleet({ namespace: 'wide', name: 'away' }, { sessions: 2 })
+  const state = async (session: number) => {
+    const report = await under.applied(document, session)
+    return `${report?.state} ${report?.generation}`
+  }
+  await until(async () => (await state(0)) === 'Subscribed 1' && (await state(1)) === 'Subscribed 1', {
+    what: 'both sessions to subscribe',
+  })
+  const load = await (await prepareLoad(under, document))({ rate: 2_000 })
+  await until(() => load.stats().acknowledged > 1_000, { what: 'messages' })
+  await ingest.kill('SIGKILL')
+  const before = load.stats().acknowledged
+  await until(() => load.stats().acknowledged > before + 2_000, { what: 'messages that nobody takes' })
+  const single = { ...document, generation: 2, sessions: 1, surplusSessions: 1 }
+  await under.putDocument(single)
+  await ingest.start()
+  await until(async () => (await state(0)) === 'Subscribed 2' && (await state(1)) === 'Drained 2', {
+    what: 'one session to go on and the other to end',
+  })
+  await under.putDocument({ ...single, surplusSessions: 0 })
+  const after = load.stats().acknowledged
+  await until(() => load.stats().acknowledged > after + 2_000, { what: 'more messages' })
   const { missing, duplicates } = await untilComplete(under, document, await load.stop())
   assert.deepEqual([missing, duplicates], [0, 0])
 })

@@ -11,12 +11,11 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { DeviceFleetSpec } from '@fleetloom/crds/device-fleet'
 import { deviceUser, label, WRITER_CONSUMER } from '@fleetloom/crds/names'
-import type { FleetDocument } from '@fleetloom/shared/pipeline/fleet-document'
+import { allSessions, type FleetDocument } from '@fleetloom/shared/pipeline/fleet-document'
 import { converge, report } from '../loop/converge.ts'
 import { Waiting } from '../loop/errors.ts'
 import type { BackEnd, RemovalStep } from '../loop/kind.ts'
 import { convergeDevices, sweepOrphans } from '../targets/broker/devices.ts'
-import { sessionUsers } from '../targets/broker/sessions.ts'
 import { databaseRemoval } from '../targets/database/database-target.ts'
 import { databaseWant } from '../targets/database/shape.ts'
 import { NO_GRANTS } from '../targets/pipeline/compile.ts'
@@ -25,6 +24,7 @@ import { INSTALLATION_KEY, streamWant } from '../targets/stream/shape.ts'
 import { orAbsent, streamTarget } from '../targets/stream/stream-target.ts'
 import { leaveEvents } from './events-table.ts'
 import type { FleetDeps, FleetFacts, FleetWork } from './facts.ts'
+import { removeSessionsFrom } from './remove-sessions.ts'
 import { writeDocument } from './write-document.ts'
 
 type FleetRemovalStep = RemovalStep<DeviceFleetSpec, FleetFacts>
@@ -68,7 +68,7 @@ const drainIngest =
     if (!document) return
     const missing = applied.sessionsWithout(
       document,
-      document.sessions,
+      allSessions(document),
       ({ uid, state }) => uid === document.uid && state === 'Drained',
     )
     if (missing.length > 0)
@@ -106,14 +106,9 @@ const removeDocument =
   }
 
 const removeSessions =
-  ({ accounts, names }: FleetDeps): Run =>
-  async (work, { want }) => {
-    const ours = await accounts.get()
-    const users = sessionUsers(want, names).filter((user) => ours.has(user))
-    if (users.length === 0) return
-    await accounts.write((broker) => broker.remove(users))
-    await told(work, 'broker', `accounts ${users.join(', ')}`)
-  }
+  (deps: FleetDeps): Run =>
+  (work) =>
+    removeSessionsFrom(deps, work, 0)
 
 const removeStream =
   ({ nats: { jsm }, names }: FleetDeps): Run =>

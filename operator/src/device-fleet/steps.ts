@@ -14,7 +14,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { DeviceFleetSpec } from '@fleetloom/crds/device-fleet'
 import { claimsOf, notGranted, ungranted } from '@fleetloom/crds/topics'
-import type { FleetDocument } from '@fleetloom/shared/pipeline/fleet-document'
+import { allSessions, type FleetDocument } from '@fleetloom/shared/pipeline/fleet-document'
 import { type Change, converge, report } from '../loop/converge.ts'
 import { Stalling, Waiting } from '../loop/errors.ts'
 import type { Step } from '../loop/kind.ts'
@@ -23,12 +23,13 @@ import { convergeDevices } from '../targets/broker/devices.ts'
 import { convergeSessions } from '../targets/broker/sessions.ts'
 import { databaseTarget } from '../targets/database/database-target.ts'
 import { databaseWant } from '../targets/database/shape.ts'
-import { NO_GRANTS, narrowed, withTopicsOf } from '../targets/pipeline/compile.ts'
+import { NO_GRANTS, narrowed, withWhatGoes } from '../targets/pipeline/compile.ts'
 import { differenceOf, ownDocument } from '../targets/pipeline/documents.ts'
 import { streamWant } from '../targets/stream/shape.ts'
 import { forgetProgress, streamTarget } from '../targets/stream/stream-target.ts'
 import { convergeEvents } from './events-table.ts'
 import type { FleetDeps, FleetFacts, FleetWork } from './facts.ts'
+import { removeSessionsFrom } from './remove-sessions.ts'
 import { writeDocument } from './write-document.ts'
 
 export type FleetStep = Step<DeviceFleetSpec, FleetFacts>
@@ -104,8 +105,8 @@ const remainingGrants = ({ stored, want }: FleetFacts): FleetDocument['grants'] 
 /** The fleet's own document as it stands. */
 const ownStored = ({ stored, want }: FleetFacts): FleetDocument | undefined => ownDocument(stored, want)
 
-/** What ingest should listen to now: the old topics too, until `trim` finds them empty. */
-const listening = (facts: FleetFacts): FleetDocument => withTopicsOf(facts.want, ownStored(facts) ?? facts.want)
+/** What ingest should follow now: with the old topics and sessions, until `trim` finds them empty. */
+const listening = (facts: FleetFacts): FleetDocument => withWhatGoes(facts.want, ownStored(facts) ?? facts.want)
 
 const sessions = (deps: FleetDeps): FleetStep => ({
   condition: 'BrokerReady',
@@ -160,7 +161,20 @@ const devices = (deps: FleetDeps): FleetStep => ({
   },
 })
 
-/** Old topics go once nothing can arrive on them any more; only then may another fleet claim them. */
+/** Whether ingest says of every session that is too many that it has ended. */
+const haveLeft = ({ applied }: FleetDeps, document: FleetDocument): boolean =>
+  applied
+    .sessionsWithout(
+      document,
+      allSessions(document),
+      ({ uid, generation, state }) => uid === document.uid && generation >= document.generation && state === 'Drained',
+    )
+    .every((session) => session < document.sessions)
+
+/**
+ * Old topics go once nothing can arrive on them any more; only then may another fleet claim them. Sessions that are too many go
+ * once they have ended at the broker.
+ */
 const trim = (deps: FleetDeps): FleetStep => ({
   condition: 'PipelineReady',
   after: ['PipelineReady', 'BrokerReady'],
@@ -168,8 +182,10 @@ const trim = (deps: FleetDeps): FleetStep => ({
     const { want } = facts
     const hasOld = !isDeepStrictEqual(ownStored(facts)?.topics, want.topics)
     if (hasOld && !(await deps.drains.isDrained(want))) return { againMs: TRIM_RETRY_MS }
+    if (!haveLeft(deps, listening(facts))) return { againMs: TRIM_RETRY_MS }
     await publish(deps, work, facts, want)
     await convergeSessions(deps, work, [want])
+    await removeSessionsFrom(deps, work, want.sessions)
     const freed = await deps.claims.release(want, claimsOf(work.resource.spec, want))
     const changes = freed.map(
       (filter) => ({ reason: 'Removed', message: `claim on ${filter}`, expected: true }) as const,

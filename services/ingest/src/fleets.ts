@@ -5,7 +5,7 @@
  */
 import { fleetKey, type Ref } from '@fleetloom/crds/names'
 import type { Ownership } from '@fleetloom/shared/ownership'
-import type { FleetDocument } from '@fleetloom/shared/pipeline/fleet-document'
+import { allSessions, type FleetDocument } from '@fleetloom/shared/pipeline/fleet-document'
 import { type Logger, messageOf } from '@fleetloom/shared/process/logger'
 import type { Session } from './session/session.ts'
 
@@ -20,8 +20,8 @@ export type FleetsOptions = {
 
 type Slot = { held?: Held | undefined; queue: Promise<void> }
 
-const isSameFleet = (session: Session, { uid, phase }: FleetDocument): boolean =>
-  session.document.uid === uid && !(session.isRetired && phase === 'Active')
+const isSameFleet = (session: Session, { uid, phase }: FleetDocument, isSurplus: boolean): boolean =>
+  session.document.uid === uid && !(session.isRetired && phase === 'Active' && !isSurplus)
 
 /** A slot's key is the fleet's key, `#` and the index of the session. */
 const partsOf = (key: string): { readonly fleet: string; readonly index: number } => {
@@ -41,14 +41,14 @@ export class Fleets {
 
   put(document: FleetDocument): void {
     const fleet = fleetKey(document)
-    const before = this.#documents.get(fleet)?.sessions ?? 0
+    const before = this.#sessionsOf(fleet)
     this.#documents.set(fleet, document)
-    this.#stepAll(fleet, Math.max(before, document.sessions))
+    this.#stepAll(fleet, Math.max(before, allSessions(document)))
   }
 
   gone(ref: Ref): void {
     const fleet = fleetKey(ref)
-    const before = this.#documents.get(fleet)?.sessions ?? 0
+    const before = this.#sessionsOf(fleet)
     this.#documents.delete(fleet)
     this.#stepAll(fleet, before)
   }
@@ -60,28 +60,26 @@ export class Fleets {
 
   /** Call it when ownership has changed. */
   reconcile(): void {
-    for (const [fleet, { sessions }] of this.#documents) this.#stepAll(fleet, sessions)
+    for (const [fleet, document] of this.#documents) this.#stepAll(fleet, allSessions(document))
   }
 
   async close(): Promise<void> {
     this.#isClosed = true
     const slots = [...this.#slots.values()]
-    await Promise.all(slots.map((slot) => this.#end(slot)))
-  }
-
-  /** A session that is leaving may take for ever: it is closed first. */
-  async #end(slot: Slot): Promise<void> {
-    await this.#release(slot)
-    await slot.queue
-    await this.#release(slot)
+    await Promise.all(slots.map((slot) => slot.queue.then(() => this.#release(slot))))
   }
 
   /** What the session of this key should be here, if it should be. */
   #wanted(key: string): { document: FleetDocument; index: number } | undefined {
     const { fleet, index } = partsOf(key)
     const document = this.#documents.get(fleet)
-    if (document === undefined || index >= document.sessions || !this.#options.ownership.owns(key)) return undefined
+    if (document === undefined || index >= allSessions(document) || !this.#options.ownership.owns(key)) return undefined
     return { document, index }
+  }
+
+  #sessionsOf(fleet: string): number {
+    const document = this.#documents.get(fleet)
+    return document ? allSessions(document) : 0
   }
 
   #stepAll(fleet: string, sessions: number): void {
@@ -104,22 +102,17 @@ export class Fleets {
     const target = this.#wanted(key)
     if (target === undefined) return this.#drop(key, slot)
     const { document, index } = target
-    if (slot.held && !isSameFleet(slot.held.session, document)) await this.#release(slot)
-    if (slot.held === undefined) slot.held = this.#options.open(document, index)
+    const isSurplus = index >= document.sessions
+    if (slot.held && !isSameFleet(slot.held.session, document, isSurplus)) await this.#release(slot)
+    slot.held ??= this.#options.open(document, index)
+    // Whoever had it before, the broker may hold messages for it.
+    if (isSurplus) slot.held.session.leave(document)
     else if (slot.held.session.document !== document) slot.held.session.update(document)
   }
 
   async #drop(key: string, slot: Slot): Promise<void> {
-    if (slot.held && this.#isSurplus(key)) await slot.held.session.leave()
     await this.#release(slot)
     if (this.#slots.get(key) === slot) this.#slots.delete(key)
-  }
-
-  /** Whether the fleet lives on with fewer sessions: then nobody else takes this one over. */
-  #isSurplus(key: string): boolean {
-    const { fleet, index } = partsOf(key)
-    const document = this.#documents.get(fleet)
-    return document !== undefined && index >= document.sessions
   }
 
   async #release(slot: Slot): Promise<void> {

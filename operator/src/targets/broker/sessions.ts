@@ -2,10 +2,11 @@
  * The accounts of ingest's sessions. While a fleet's topics change, a session may do what its old and its new document ask for: a
  * message of a topic that goes is not to be held back from ingest because the account was ahead of it.
  */
+import { MAX_SESSIONS } from '@fleetloom/crds/device-fleet'
 import type { Names, Ref } from '@fleetloom/crds/names'
 import { ingestAcl } from '@fleetloom/shared/broker/acl'
 import type { Account } from '@fleetloom/shared/broker/broker'
-import type { FleetDocument } from '@fleetloom/shared/pipeline/fleet-document'
+import { allSessions, type FleetDocument } from '@fleetloom/shared/pipeline/fleet-document'
 import { report } from '../../loop/converge.ts'
 import type { Work } from '../../loop/kind.ts'
 import type { AccountList } from './account-list.ts'
@@ -17,9 +18,19 @@ export type SessionPassword = (username: string) => string
 export type OwnAccounts = { readonly accounts: AccountList; readonly passwordOf: SessionPassword }
 type Deps = OwnAccounts & { readonly names: Names }
 
-/** MQTT users of a fleet's sessions. */
-export const sessionUsers = (document: Ref & Pick<FleetDocument, 'sessions'>, names: Names): readonly string[] =>
-  Array.from({ length: document.sessions }, (_, session) => names.ingestUser(document, session))
+/** MQTT users of a fleet's sessions, by their number. */
+const sessionUsers = (document: FleetDocument, names: Names): readonly string[] =>
+  Array.from({ length: allSessions(document) }, (_, session) => names.ingestUser(document, session))
+
+/** MQTT users of this fleet's sessions from this number on that have accounts. */
+export const sessionUsersFrom = (
+  first: number,
+  fleet: Ref,
+  { names, accounts }: { readonly names: Names; readonly accounts: ReadonlyMap<string, Account> },
+): readonly string[] =>
+  Array.from({ length: MAX_SESSIONS }, (_, session) => names.ingestUser(fleet, session))
+    .slice(first)
+    .filter((user) => accounts.has(user))
 
 const accountsOf = (names: Names, documents: readonly FleetDocument[]): Account[] => {
   const [newest] = documents

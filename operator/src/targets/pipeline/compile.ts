@@ -3,7 +3,7 @@ import type { DeviceFleetSpec } from '@fleetloom/crds/device-fleet'
 import type { Names } from '@fleetloom/crds/names'
 import { ERRORS_PATTERN, fillFleet } from '@fleetloom/crds/topics'
 import { durationMs, quantityBytes } from '@fleetloom/crds/units'
-import type { FleetDocument } from '@fleetloom/shared/pipeline/fleet-document'
+import { allSessions, type FleetDocument } from '@fleetloom/shared/pipeline/fleet-document'
 import type { Resource } from '../../source/source.ts'
 
 type Grants = FleetDocument['grants']
@@ -35,6 +35,7 @@ export const compile = ({ metadata, spec }: Resource<DeviceFleetSpec>, names: Na
       subscribe: fill([...commands, ...spec.access.subscribe, ERRORS_PATTERN]),
     },
     sessions: spec.ingest.sessions,
+    surplusSessions: 0,
     payload: {
       timestampField: spec.payload.timestampField,
       timestampUnit: spec.payload.timestampUnit,
@@ -69,9 +70,13 @@ export const narrowed = (now: Grants, wanted: Grants): Grants => ({
 
 const union = (a: readonly string[], b: readonly string[]): string[] => [...new Set([...a, ...b])]
 
-/** The wanted document with the topics of both: ingest listens to the old ones as long as the broker may hold something of them. */
-export const withTopicsOf = (want: FleetDocument, old: FleetDocument): FleetDocument => ({
+/**
+ * The wanted document with what goes only once it is empty: the old topics, as long as the broker may hold something of them, and the
+ * sessions that are too many, which hold their share of the messages.
+ */
+export const withWhatGoes = (want: FleetDocument, old: FleetDocument): FleetDocument => ({
   ...want,
+  surplusSessions: Math.max(0, allSessions(old) - want.sessions),
   topics: {
     telemetry: union(want.topics.telemetry, old.topics.telemetry),
     events: union(want.topics.events, old.topics.events),

@@ -3,7 +3,14 @@ import type { FleetDocument } from '@fleetloom/shared/pipeline/fleet-document'
 
 export const testFleet: FleetDocument = {
   ...{ version: '1.0', installation: 'fleetloom', namespace: 'coldchain', name: 'reefers', uid: 'u', generation: 1 },
-  ...{ phase: 'Active', authentication: 'Password', sessions: 2, offlineAfterMs: 300_000, table: 'coldchain_reefers' },
+  ...{
+    phase: 'Active',
+    authentication: 'Password',
+    sessions: 2,
+    surplusSessions: 0,
+    offlineAfterMs: 300_000,
+    table: 'coldchain_reefers',
+  },
   topics: { telemetry: [], events: [], errors: '' },
   grants: { publish: [], subscribe: [] },
   payload: {

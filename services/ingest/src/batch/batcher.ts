@@ -3,7 +3,7 @@
  * after the first row came, or each when it is full; while a subject's lane is busy its batch goes on growing instead. A sealed
  * batch's memory comes back, and its messages may be acknowledged, when the stream has it.
  */
-import type { FleetDocument } from '@fleetloom/shared/pipeline/fleet-document'
+import { allSessions, type FleetDocument } from '@fleetloom/shared/pipeline/fleet-document'
 import { Batch } from './batch.ts'
 import type { Account } from './budget.ts'
 import type { Buffers } from './buffers.ts'
@@ -130,7 +130,7 @@ export class Batcher {
     lane.push({
       subject: subjectsOf(this.#document)[shard] as string,
       body: batch.body(),
-      headers: batch.headers(this.#document, mark, this.#document.sessions > 1 ? session : undefined),
+      headers: batch.headers(this.#document, mark, allSessions(this.#document) > 1 ? session : undefined),
       onStored: () => {
         account.remove(batch.bytes.length)
         buffers.give(batch.bytes)

@@ -61,8 +61,7 @@ export class Session {
   #drain: Promise<void> | undefined
   #lastProbe = 0
   #isSurplus = false
-  /** Resolves when it was closed before it was retired. */
-  readonly #closed = Promise.withResolvers<void>()
+  #hasEnded = false
   #isClosed = false
 
   constructor(document: FleetDocument, index: number, options: SessionOptions) {
@@ -115,12 +114,16 @@ export class Session {
     })
   }
 
-  /** Leaves the messages to the fleet's other sessions, then retires. Resolves when the session has ended, or was closed. */
-  async leave(): Promise<void> {
+  /** Leaves the messages to the fleet's other sessions, as the document says, then retires. */
+  leave(document: FleetDocument): void {
     this.#isSurplus = true
-    this.#link.refresh()
-    this.retire()
-    await Promise.race([this.#drain, this.#closed.promise])
+    this.#document = document
+    if (this.#hasEnded) this.#reportDrained()
+    else {
+      this.#intake.swap(document)
+      this.#link.refresh()
+      this.retire()
+    }
   }
 
   replay(letter: DeadLetter, payload: Uint8Array, dryRun: boolean): Promise<ReplayOutcome> {
@@ -145,7 +148,6 @@ export class Session {
     await Promise.race([this.#outlets.drained(), sleep(STOP_MS, undefined, { ref: false })])
     await this.#link.close({ forget: false })
     this.#dispose()
-    this.#closed.resolve()
   }
 
   #openLink(user: string): Link {
@@ -233,8 +235,13 @@ export class Session {
     this.#isClosed = true
     await this.#link.close({ forget: true })
     this.#dispose()
-    const { uid, generation } = this.#document
+    this.#hasEnded = true
     this.#options.log.info('drained: the session has ended')
+    this.#reportDrained()
+  }
+
+  #reportDrained(): void {
+    const { uid, generation } = this.#document
     this.#options.reporter.report(this.key, { uid, generation, state: 'Drained', observed: [] })
   }
 

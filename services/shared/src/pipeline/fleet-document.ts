@@ -30,6 +30,8 @@ export const fleetDocument = z.object({
   /** ACL patterns a device of this fleet may have now. Empty until ingest has reported its SUBACK. */
   grants: z.object({ publish: z.array(z.string()), subscribe: z.array(z.string()) }),
   sessions: z.number().int(),
+  /** Sessions above those that an earlier document had, and that are not known to have ended at the broker: ingest ends them. */
+  surplusSessions: z.number().int().default(0),
   payload: z.object({
     timestampField: z.string(),
     timestampUnit: z.enum(['Seconds', 'Milliseconds', 'Microseconds', 'Nanoseconds', 'RFC3339']),
@@ -63,6 +65,9 @@ export const fleetDocument = z.object({
 
 export type FleetDocument = z.infer<typeof fleetDocument>
 export type Measurement = FleetDocument['measurements'][number]
+
+/** How many sessions the document speaks of, with those that ingest is to end. */
+export const allSessions = ({ sessions, surplusSessions }: FleetDocument): number => sessions + surplusSessions
 
 /** The document in `bytes`, or why it can't be used. Never throws. */
 export const parseFleetDocument = (bytes: Uint8Array): Parsed<FleetDocument> =>

@@ -41,6 +41,7 @@ export const fleetDocumentOf = (
   topics: topicsOf({ namespace, name }),
   grants: { publish: [], subscribe: [] },
   sessions: 1,
+  surplusSessions: 0,
   payload: {
     timestampField: 'ts',
     timestampUnit: 'Milliseconds',

@@ -1,0 +1,37 @@
+/** A fleet is given fewer sessions while the broker holds readings for those that go. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { until } from '../kit/until.ts'
+import { FILE, FLEET, manifest, names, startOperatorPlatform, TABLE } from './operator-under-test.ts'
+
+const READINGS = 200
+const sessions = (count: number) => ({ spec: [`ingest: {sessions: ${count}}`] })
+
+test('readings that the broker holds for a session that goes are in the database, and its account goes too', async () => {
+  await using stack = new AsyncDisposableStack()
+  const platform = await startOperatorPlatform(stack, { manifests: { [FILE]: manifest(sessions(2)) } })
+  await platform.untilReady(FLEET)
+  const { client } = stack.use(await platform.connect(await platform.register(FLEET, 'r-1')))
+  const startMs = Date.now()
+  const publish = (i: number) =>
+    client.publishAsync('fleets/cold/reefers/r-1/telemetry', JSON.stringify({ ts: startMs + i, temperature: i }), {
+      qos: 1,
+    })
+  await until(() => publish(0).then(() => true), { what: 'the device to be let in', everyMs: 200 })
+  await platform.ingest.kill()
+  for (let i = 1; i < READINGS; i++) await publish(i)
+  platform.apply(FILE, manifest(sessions(1)))
+  await platform.untilSaid('PipelineReady', 'False WaitingForIngest')
+  await platform.ingest.start()
+  await platform.untilReady(FLEET, { generation: 2 })
+
+  const rows = async () => (await platform.sql<{ n: number }>(`SELECT count() n FROM "${TABLE}"`))[0]?.n
+  await until(async () => (await rows()) === READINGS, { what: `${READINGS} rows` }).catch(() => undefined)
+  assert.equal(await rows(), READINGS)
+
+  const gone = names.ingestUser(FLEET, 1)
+  await platform.untilTold('Removed', new RegExp(`accounts ${gone}`))
+  const kv = await platform.admin.bucket(names.buckets.pipeline)
+  const document = JSON.parse((await kv.get('fleet.cold.reefers'))?.string() ?? '{}')
+  assert.deepEqual([document.sessions, document.surplusSessions], [1, 0])
+})
