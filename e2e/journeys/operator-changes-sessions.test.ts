@@ -2,12 +2,20 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { until } from '../kit/until.ts'
-import { FILE, FLEET, manifest, names, startOperatorPlatform, TABLE } from './operator-under-test.ts'
+import {
+  FILE,
+  FLEET,
+  manifest,
+  names,
+  type OperatorPlatform,
+  startOperatorPlatform,
+  TABLE,
+} from './operator-under-test.ts'
 
 const READINGS = 200
 const sessions = (count: number) => ({ spec: [`ingest: {sessions: ${count}}`] })
 
-test('readings that the broker holds for a session that goes are in the database, and its account goes too', async () => {
+const changed = async (meanwhile: (platform: OperatorPlatform) => Promise<unknown>): Promise<void> => {
   await using stack = new AsyncDisposableStack()
   const platform = await startOperatorPlatform(stack, { manifests: { [FILE]: manifest(sessions(2)) } })
   await platform.untilReady(FLEET)
@@ -22,6 +30,7 @@ test('readings that the broker holds for a session that goes are in the database
   for (let i = 1; i < READINGS; i++) await publish(i)
   platform.apply(FILE, manifest(sessions(1)))
   await platform.untilSaid('PipelineReady', 'False WaitingForIngest')
+  await meanwhile(platform)
   await platform.ingest.start()
   await platform.untilReady(FLEET, { generation: 2 })
 
@@ -34,4 +43,10 @@ test('readings that the broker holds for a session that goes are in the database
   const kv = await platform.admin.bucket(names.buckets.pipeline)
   const document = JSON.parse((await kv.get('fleet.cold.reefers'))?.string() ?? '{}')
   assert.deepEqual([document.sessions, document.surplusSessions], [1, 0])
-})
+}
+
+test('readings that the broker holds for a session that goes are in the database, and its account goes too', () =>
+  changed(async () => undefined))
+
+test('so they are when the document that named the session is lost', () =>
+  changed(async ({ admin }) => (await admin.bucket(names.buckets.pipeline)).delete('fleet.cold.reefers')))

@@ -52,6 +52,8 @@ export type FleetFacts = {
   readonly want: FleetDocument
   /** What stands in the pipeline bucket, once a step has read it; moves on as steps write it. */
   stored: Stored<FleetDocument> | undefined
+  /** How many sessions the broker has accounts for, once a step has read it: up to the highest number. */
+  sessionAccounts: number
   /** How full the stream is, once a step has read it. */
   level: StreamLevel | undefined
 }
@@ -64,5 +66,6 @@ export const gatherFacts =
   async ({ resource }: FleetWork): Promise<FleetFacts> => ({
     want: compile(resource, names),
     stored: undefined,
+    sessionAccounts: 0,
     level: undefined,
   })

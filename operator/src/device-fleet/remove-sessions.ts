@@ -1,5 +1,5 @@
 import { report } from '../loop/converge.ts'
-import { sessionUsersFrom } from '../targets/broker/sessions.ts'
+import { sessionsWithAccounts } from '../targets/broker/sessions.ts'
 import type { FleetDeps, FleetWork } from './facts.ts'
 
 /** Removes the accounts of the fleet's sessions from this number on. */
@@ -8,7 +8,9 @@ export const removeSessionsFrom = async (
   work: FleetWork,
   first: number,
 ): Promise<void> => {
-  const users = sessionUsersFrom(first, work.resource.metadata, { names, accounts: await accounts.get() })
+  const { metadata } = work.resource
+  const sessions = sessionsWithAccounts(metadata, names, await accounts.get()).filter((session) => session >= first)
+  const users = sessions.map((session) => names.ingestUser(metadata, session))
   if (users.length === 0) return
   await accounts.write((broker) => broker.remove(users))
   const message = `accounts ${users.join(', ')}`

@@ -20,7 +20,7 @@ import { Stalling, Waiting } from '../loop/errors.ts'
 import type { Step } from '../loop/kind.ts'
 import { notRefused } from '../source/not-refused.ts'
 import { convergeDevices } from '../targets/broker/devices.ts'
-import { convergeSessions } from '../targets/broker/sessions.ts'
+import { convergeSessions, sessionsWithAccounts } from '../targets/broker/sessions.ts'
 import { databaseTarget } from '../targets/database/database-target.ts'
 import { databaseWant } from '../targets/database/shape.ts'
 import { NO_GRANTS, narrowed, withWhatGoes } from '../targets/pipeline/compile.ts'
@@ -106,7 +106,8 @@ const remainingGrants = ({ stored, want }: FleetFacts): FleetDocument['grants'] 
 const ownStored = ({ stored, want }: FleetFacts): FleetDocument | undefined => ownDocument(stored, want)
 
 /** What ingest should follow now: with the old topics and sessions, until `trim` finds them empty. */
-const listening = (facts: FleetFacts): FleetDocument => withWhatGoes(facts.want, ownStored(facts) ?? facts.want)
+const listening = (facts: FleetFacts): FleetDocument =>
+  withWhatGoes(facts.want, ownStored(facts) ?? facts.want, facts.sessionAccounts)
 
 const sessions = (deps: FleetDeps): FleetStep => ({
   condition: 'BrokerReady',
@@ -114,6 +115,8 @@ const sessions = (deps: FleetDeps): FleetStep => ({
   run: async (work, facts) => {
     const stored = deps.documents.read(facts.want)
     facts.stored = stored
+    const held = sessionsWithAccounts(facts.want, deps.names, await deps.accounts.get())
+    facts.sessionAccounts = (held.at(-1) ?? -1) + 1
     const grants = remainingGrants(facts)
     if (stored && !isDeepStrictEqual(grants, stored.document.grants)) {
       await publish(deps, work, facts, { ...stored.document, grants })
@@ -186,6 +189,7 @@ const trim = (deps: FleetDeps): FleetStep => ({
     await publish(deps, work, facts, want)
     await convergeSessions(deps, work, [want])
     await removeSessionsFrom(deps, work, want.sessions)
+    for (const key of deps.applied.sessionKeysFrom(want, want.sessions)) await deps.appliedBucket.delete(key)
     const freed = await deps.claims.release(want, claimsOf(work.resource.spec, want))
     const changes = freed.map(
       (filter) => ({ reason: 'Removed', message: `claim on ${filter}`, expected: true }) as const,

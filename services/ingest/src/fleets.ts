@@ -55,7 +55,7 @@ export class Fleets {
 
   /** Sessions that are open here. */
   *held(): Iterable<Session> {
-    for (const { held } of this.#slots.values()) if (held) yield held.session
+    for (const { held } of this.#slots.values()) if (held && !held.session.hasEnded) yield held.session
   }
 
   /** Call it when ownership has changed. */

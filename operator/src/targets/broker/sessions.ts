@@ -22,15 +22,15 @@ type Deps = OwnAccounts & { readonly names: Names }
 const sessionUsers = (document: FleetDocument, names: Names): readonly string[] =>
   Array.from({ length: allSessions(document) }, (_, session) => names.ingestUser(document, session))
 
-/** MQTT users of this fleet's sessions from this number on that have accounts. */
-export const sessionUsersFrom = (
-  first: number,
+/** Sessions of the fleet that have accounts, by their number. */
+export const sessionsWithAccounts = (
   fleet: Ref,
-  { names, accounts }: { readonly names: Names; readonly accounts: ReadonlyMap<string, Account> },
-): readonly string[] =>
-  Array.from({ length: MAX_SESSIONS }, (_, session) => names.ingestUser(fleet, session))
-    .slice(first)
-    .filter((user) => accounts.has(user))
+  names: Names,
+  accounts: ReadonlyMap<string, Account>,
+): readonly number[] =>
+  Array.from({ length: MAX_SESSIONS }, (_, session) => session).filter((session) =>
+    accounts.has(names.ingestUser(fleet, session)),
+  )
 
 const accountsOf = (names: Names, documents: readonly FleetDocument[]): Account[] => {
   const [newest] = documents

@@ -75,6 +75,14 @@ export class AppliedIndex {
     return [...this.#reports.keys()].filter(isOf)
   }
 
+  /** Keys of reports about the fleet's sessions from this number on. */
+  sessionKeysFrom(fleet: Ref, first: number): readonly string[] {
+    return this.keysOf(fleet).filter((key) => {
+      const [service, , , session] = key.split('.')
+      return service === 'ingest' && Number(session) >= first
+    })
+  }
+
   reportsOf(fleet: Ref): readonly AppliedDocument[] {
     return this.keysOf(fleet).map((key) => this.#reports.get(key) as AppliedDocument)
   }

@@ -72,11 +72,12 @@ const union = (a: readonly string[], b: readonly string[]): string[] => [...new 
 
 /**
  * The wanted document with what goes only once it is empty: the old topics, as long as the broker may hold something of them, and the
- * sessions that are too many, which hold their share of the messages.
+ * sessions that are too many, which hold their share of the messages. An account says that there was a session, too: the old document
+ * may have been lost.
  */
-export const withWhatGoes = (want: FleetDocument, old: FleetDocument): FleetDocument => ({
+export const withWhatGoes = (want: FleetDocument, old: FleetDocument, sessionAccounts: number): FleetDocument => ({
   ...want,
-  surplusSessions: Math.max(0, allSessions(old) - want.sessions),
+  surplusSessions: Math.max(0, Math.max(allSessions(old), sessionAccounts) - want.sessions),
   topics: {
     telemetry: union(want.topics.telemetry, old.topics.telemetry),
     events: union(want.topics.events, old.topics.events),

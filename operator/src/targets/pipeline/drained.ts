@@ -41,22 +41,19 @@ export class DrainWatch {
     return this.#now() > sinceMs && this.#areMarked(document, sinceMs)
   }
 
-  /** Whether each shard has a mark of each session later than `sinceMs`. Reads headers only, from that time on. */
-  async #areMarked({ stream, uid, sessions }: FleetDocument, sinceMs: number): Promise<boolean> {
+  /** Whether each shard has a mark later than `sinceMs`. Reads headers only, from that time on. */
+  async #areMarked({ stream, uid }: FleetDocument, sinceMs: number): Promise<boolean> {
     const consumer = await this.#js.consumers.get(stream.name, {
       filter_subjects: [...stream.telemetrySubjects],
       deliver_policy: DeliverPolicy.StartTime,
       opt_start_time: new Date(sinceMs).toISOString(),
       headers_only: true,
     })
-    const unmarked = new Set(
-      stream.telemetrySubjects.flatMap((subject) => Array.from({ length: sessions }, (_, i) => `${subject} ${i}`)),
-    )
+    const unmarked = new Set(stream.telemetrySubjects)
     try {
       for await (const message of await consumer.fetch({ max_messages: MAX_READ, expires: READ_MS })) {
         const info = batchInfo(message.headers)
-        if (info?.uid === uid && (info.progressMs ?? 0) > sinceMs)
-          unmarked.delete(`${message.subject} ${info.session ?? 0}`)
+        if (info?.uid === uid && (info.progressMs ?? 0) > sinceMs) unmarked.delete(message.subject)
         if (unmarked.size === 0 || message.info.pending === 0) break
       }
     } finally {

@@ -61,6 +61,7 @@ export class Session {
   #drain: Promise<void> | undefined
   #lastProbe = 0
   #isSurplus = false
+  #isEnding = false
   #hasEnded = false
   #isClosed = false
 
@@ -97,6 +98,10 @@ export class Session {
   /** Whether the session is being ended or has been, and can't be used for a fleet that lives. */
   get isRetired(): boolean {
     return this.#drain !== undefined
+  }
+
+  get hasEnded(): boolean {
+    return this.#hasEnded
   }
 
   /** Brings the session to a newer document of the same fleet, without dropping the connection. */
@@ -141,6 +146,8 @@ export class Session {
 
   /** Stops reading, publishes what was taken, acknowledges it and leaves the session to the next owner. */
   async close(): Promise<void> {
+    // Until it has ended at the broker nobody is to open it again, and nothing is told of it after that.
+    if (this.#isEnding) await this.#drain
     this.#options.reporter.clear(this.key)
     if (this.#isClosed) return
     this.#isClosed = true
@@ -233,6 +240,7 @@ export class Session {
     while (!this.#isClosed && !(await this.#drainOnce())) await sleep(DRAIN_POLL_MS)
     if (this.#isClosed) return
     this.#isClosed = true
+    this.#isEnding = true
     await this.#link.close({ forget: true })
     this.#dispose()
     this.#hasEnded = true
