@@ -19,11 +19,11 @@ const names = namesOf()
 export const quiet = createLogger('test', 'silent')
 
 /** A broker adapter of the test's own administrator. */
-export const testBroker = ({ url, admins }: MosquittoServer): Broker =>
+export const testBroker = ({ url, admins }: MosquittoServer, as: 'test' | 'api' = 'test'): Broker =>
   connectMosquitto({
     url,
-    username: admins.test.username,
-    password: admins.test.value,
+    username: admins[as].username,
+    password: admins[as].value,
     installation: 'fleetloom',
     log: quiet,
   })

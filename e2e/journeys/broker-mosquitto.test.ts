@@ -179,15 +179,7 @@ test('a hashed secret is refused, for Mosquitto takes none', async () => {
 })
 
 test('two administrators at once do not take each other’s answers for theirs', async () => {
-  const { url, admins } = server
-  const settings = {
-    url,
-    installation: 'fleetloom',
-    log: quiet,
-    username: admins.api.username,
-    password: admins.api.value,
-  }
-  await using api = connectMosquitto(settings)
+  await using api = testBroker(server, 'api')
   const many = (from: number) => Array.from({ length: 30 }, (_, i) => account(`ns.m${from + i}`))
   const results = await Promise.all([broker.put(many(0)), api.put(many(30)), broker.list(), api.list()])
   assert.deepEqual(
@@ -200,6 +192,17 @@ test('two administrators at once do not take each other’s answers for theirs',
     await api.remove([...all.keys()]),
     [...all.keys()].map((username) => ({ username })),
   )
+})
+
+test('two administrators who do the same at once both succeed', async () => {
+  await using other = testBroker(server, 'api')
+  const usernames = Array.from({ length: 8 }, (_, i) => `ns.same${i}`)
+  const done = usernames.map((username) => ({ username }))
+  for (let round = 0; round < 10; round++) {
+    const put = (who: Broker) => who.put(usernames.map((username) => account(username)))
+    assert.deepEqual(await Promise.all([put(broker), put(other)]), [done, done])
+    assert.deepEqual(await Promise.all([broker.remove(usernames), other.remove(usernames)]), [done, done])
+  }
 })
 
 test('the broker counts what it holds for an absent session, and a user without the role is told why it gets nothing', async () => {

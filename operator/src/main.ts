@@ -10,7 +10,6 @@ import { config } from './config.ts'
 import { leads } from './loop/leadership.ts'
 import { gatedBroker, gatedDatabase, gatedNats } from './loop/write-gate.ts'
 import { openSource } from './open-source.ts'
-import { openWebhook } from './open-webhook.ts'
 import { operate } from './operate.ts'
 import { connectQuestdb } from './targets/database/questdb-http.ts'
 
@@ -28,8 +27,9 @@ await runProcess({
     const password = await readSecret(config.questdbPasswordFile)
     const { questdbUrl: url, questdbUser: user } = config
     const database = gatedDatabase(connectQuestdb({ url, user, password }), gate)
-    // Before it is ready, so that the API server asks nobody who can't answer.
-    const webhook = api && (await openWebhook(context, { api, source, nats, gate, leads: () => leads(leadership) }))
+    // Before it is ready, so that the API server asks nobody who can't answer. Code for certificates is large, and needed on a cluster only.
+    const judging = { source, nats, check: checkRule, gate, leads: () => leads(leadership) }
+    const webhook = api && (await (await import('./admission/open.ts')).openAdmission(context, { api, ...judging }))
     // The replicas share one MQTT user, whose client id is its name: only the leader may hold the connection.
     let broker: Broker | undefined
     const checks = {

@@ -56,7 +56,7 @@ const lookAtConflicts = async (source: Source, look: Look): Promise<void> => {
 }
 
 /** A document that went without its resource is put back. */
-const lookAtOwner = (look: Look, key: string): void => {
+export const lookAtOwner = (look: Look, key: string): void => {
   const [fleet, rule] = [fleetOfKey(key), ruleOfKey(key)]
   if (fleet) look('DeviceFleet', fleet, SETTLE_MS.conditions)
   if (rule) look('AlertRule', rule, SETTLE_MS.conditions)

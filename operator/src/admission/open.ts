@@ -1,6 +1,6 @@
 /** Admission on a Kubernetes cluster: every replica judges what is applied, the one that leads keeps the certificates. */
 import type { AlertRuleSpec } from '@fleetloom/crds/alert-rule'
-import { label, type Names, type Ref } from '@fleetloom/crds/names'
+import { label, namesOf, type Ref } from '@fleetloom/crds/names'
 import type { Nats } from '@fleetloom/shared/nats'
 import { followBucket } from '@fleetloom/shared/pipeline/follow-bucket'
 import type { ProcessContext } from '@fleetloom/shared/process/run'
@@ -23,7 +23,6 @@ export type Surroundings = {
   readonly api: KubeApi
   readonly source: Pick<Source, 'get' | 'list'>
   readonly nats: Nats
-  readonly names: Names
   readonly check: RuleCheck
   readonly gate: WriteGate
   readonly leads: () => boolean
@@ -47,8 +46,8 @@ const fleetNow =
     }
   }
 
-const followClaims = async ({ log, stack }: Context, { nats, names }: Surroundings): Promise<Claims> => {
-  const kv = await nats.bucket(names.buckets.pipeline)
+const followClaims = async ({ config, log, stack }: Context, { nats }: Surroundings): Promise<Claims> => {
+  const kv = await nats.bucket(namesOf(config.installation).buckets.pipeline)
   const claims = new Claims(kv)
   const onPut = (key: string, value: Uint8Array): void => claims.onPut(key, value)
   stack.use(await followBucket({ kv, log, onPut, onDelete: (key) => claims.onDelete(key) }))

@@ -16,6 +16,7 @@ import { converge, report } from '../loop/converge.ts'
 import { Waiting } from '../loop/errors.ts'
 import type { BackEnd, RemovalStep } from '../loop/kind.ts'
 import { convergeDevices, sweepOrphans } from '../targets/broker/devices.ts'
+import { removeSessions } from '../targets/broker/sessions.ts'
 import { databaseRemoval } from '../targets/database/database-target.ts'
 import { databaseWant } from '../targets/database/shape.ts'
 import { NO_GRANTS } from '../targets/pipeline/compile.ts'
@@ -24,7 +25,6 @@ import { INSTALLATION_KEY, streamWant } from '../targets/stream/shape.ts'
 import { orAbsent, streamTarget } from '../targets/stream/stream-target.ts'
 import { leaveEvents } from './events-table.ts'
 import type { FleetDeps, FleetFacts, FleetWork } from './facts.ts'
-import { removeSessionsFrom } from './remove-sessions.ts'
 import { writeDocument } from './write-document.ts'
 
 type FleetRemovalStep = RemovalStep<DeviceFleetSpec, FleetFacts>
@@ -105,10 +105,10 @@ const removeDocument =
     await told(work, 'pipeline', 'the document')
   }
 
-const removeSessions =
+const removeAllSessions =
   (deps: FleetDeps): Run =>
   (work) =>
-    removeSessionsFrom(deps, work, 0)
+    removeSessions(deps, work, 0)
 
 const removeStream =
   ({ nats: { jsm }, names }: FleetDeps): Run =>
@@ -163,7 +163,7 @@ export const fleetRemoval = (deps: FleetDeps): readonly FleetRemovalStep[] => {
     step(drainIngest, 'ingest'),
     step(drainWriter, 'writer'),
     step(removeDocument, 'nats'),
-    step(removeSessions, 'broker'),
+    step(removeAllSessions, 'broker'),
     step(removeStream, 'nats'),
     step(removeTables, 'database'),
     step(removeDevices, 'broker'),

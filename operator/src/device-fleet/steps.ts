@@ -20,7 +20,7 @@ import { Stalling, Waiting } from '../loop/errors.ts'
 import type { Step } from '../loop/kind.ts'
 import { notRefused } from '../source/not-refused.ts'
 import { convergeDevices } from '../targets/broker/devices.ts'
-import { convergeSessions, sessionsWithAccounts } from '../targets/broker/sessions.ts'
+import { convergeSessions, countSessions, removeSessions } from '../targets/broker/sessions.ts'
 import { databaseTarget } from '../targets/database/database-target.ts'
 import { databaseWant } from '../targets/database/shape.ts'
 import { NO_GRANTS, narrowed, withWhatGoes } from '../targets/pipeline/compile.ts'
@@ -29,7 +29,6 @@ import { streamWant } from '../targets/stream/shape.ts'
 import { forgetProgress, streamTarget } from '../targets/stream/stream-target.ts'
 import { convergeEvents } from './events-table.ts'
 import type { FleetDeps, FleetFacts, FleetWork } from './facts.ts'
-import { removeSessionsFrom } from './remove-sessions.ts'
 import { writeDocument } from './write-document.ts'
 
 export type FleetStep = Step<DeviceFleetSpec, FleetFacts>
@@ -115,13 +114,12 @@ const sessions = (deps: FleetDeps): FleetStep => ({
   run: async (work, facts) => {
     const stored = deps.documents.read(facts.want)
     facts.stored = stored
-    const held = sessionsWithAccounts(facts.want, deps.names, await deps.accounts.get())
-    facts.sessionAccounts = (held.at(-1) ?? -1) + 1
     const grants = remainingGrants(facts)
     if (stored && !isDeepStrictEqual(grants, stored.document.grants)) {
       await publish(deps, work, facts, { ...stored.document, grants })
       await convergeDevices(deps, work, { ...stored.document, grants })
     }
+    facts.sessionAccounts = await countSessions(deps, facts.want)
     await convergeSessions(deps, work, [listening(facts)])
     return undefined
   },
@@ -188,7 +186,7 @@ const trim = (deps: FleetDeps): FleetStep => ({
     if (!haveLeft(deps, listening(facts))) return { againMs: TRIM_RETRY_MS }
     await publish(deps, work, facts, want)
     await convergeSessions(deps, work, [want])
-    await removeSessionsFrom(deps, work, want.sessions)
+    await removeSessions(deps, work, want.sessions)
     for (const key of deps.applied.sessionKeysFrom(want, want.sessions)) await deps.appliedBucket.delete(key)
     const freed = await deps.claims.release(want, claimsOf(work.resource.spec, want))
     const changes = freed.map(

@@ -51,6 +51,13 @@ test('what changes between two looks is looked at once more, and its repair is t
   assert.deepEqual([seen.looks, fleet.told], [2, ['Repaired: database: table t']])
 })
 
+test('what the database refuses is looked at once more whatever its tables are called', async () => {
+  const fault = Object.assign(new Error('table does not exist [table=cold_socket-timeouts]'), { name: 'SqlError' })
+  const { one, seen } = target({ looks: [fault] })
+  await run(settled(), one)
+  assert.equal(seen.looks, 2)
+})
+
 test('what fails twice is told', async () => {
   const fleet = settled()
   const { one, seen } = target({ changes: [new Error('refused'), new Error('refused again')] })

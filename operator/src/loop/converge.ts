@@ -42,12 +42,12 @@ export const report = async <Spec>(
   const { generation } = work.resource.metadata
   const before = work.previous(condition)
   const wasInPlace = before?.status === 'True' && before.observedGeneration === generation
-  const reasonOf = ({ reason, expected }: Change): Reason => (wasInPlace && !expected ? 'Repaired' : reason)
-  for (const change of changes) work.wrote(target, reasonOf(change) === 'Repaired')
-  for (const reason of new Set(changes.map(reasonOf))) {
+  const toldOf = ({ reason, expected }: Change): Reason => (wasInPlace && !expected ? 'Repaired' : reason)
+  for (const change of changes) work.wrote(target, toldOf(change) === 'Repaired')
+  for (const reason of new Set(changes.map(toldOf))) {
     const message = wordsOf(
       target,
-      changes.filter((change) => reasonOf(change) === reason),
+      changes.filter((change) => toldOf(change) === reason),
     )
     work.log.info({ reason, generation }, message)
     await work.event({ type: reason === 'Repaired' ? 'Warning' : 'Normal', reason, message })

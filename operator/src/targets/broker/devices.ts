@@ -78,8 +78,19 @@ const applyOne = async (deps: Deps, change: AccountChange): Promise<boolean> => 
   return true
 }
 
-const usersOf = (records: readonly DeviceRecord[]): ReadonlySet<string> =>
-  new Set(records.map(({ namespace, device }) => deviceUser(namespace, device)))
+const userOf = ({ namespace, device }: DeviceRecord): string => deviceUser(namespace, device)
+
+/** Of devices without an account: those to make one for, and whether some are so new that the api may be about to. */
+const sortMissing = (deps: Deps, records: readonly DeviceRecord[], missing: readonly AccountChange[]) => {
+  const users = new Set(missing.map(({ username }) => username))
+  const absent = users.size === 0 ? [] : records.filter((record) => users.has(userOf(record)))
+  const settled = absent.filter((record) => isSettled(record, deps.now()))
+  const restorable = new Set(settled.filter((record) => canRestore(deps.broker, record)).map(userOf))
+  return {
+    creates: missing.filter(({ username }) => restorable.has(username)),
+    areNew: settled.length < absent.length,
+  }
+}
 
 /**
  * Brings the accounts of the fleet's devices to what `document` grants. Asks to be called again while the account of a device that
@@ -92,9 +103,6 @@ export const convergeDevices = async <Spec>(
 ): Promise<Again | undefined> => {
   const records = deps.devices.of(document)
   const wanted = records.map((record) => deviceAccount(document, record))
-  const nowMs = deps.now()
-  const awaited = usersOf(records.filter((record) => !isSettled(record, nowMs)))
-  const restorable = usersOf(records.filter((record) => isSettled(record, nowMs) && canRestore(deps.broker, record)))
   const planned = planAccounts(wanted, await deps.accounts.get())
   const acls = planned.filter(({ action }) => action === 'set-acl')
   for (const some of chunksOf(acls, CHUNK)) {
@@ -108,13 +116,9 @@ export const convergeDevices = async <Spec>(
     if (await applyOne(deps, change)) await report(work, 'BrokerReady', 'broker', [change])
   await sweepOrphans(deps, work)
   const missing = planned.filter(({ action }) => action === 'create')
-  await restoreAll(
-    deps,
-    work,
-    document,
-    missing.filter(({ username }) => restorable.has(username)),
-  )
-  return missing.some(({ username }) => awaited.has(username)) ? { againMs: FRESH_MS } : undefined
+  const { creates, areNew } = sortMissing(deps, records, missing)
+  await restoreAll(deps, work, document, creates)
+  return areNew ? { againMs: FRESH_MS } : undefined
 }
 
 /** Restores what can be, and only then tells of an account that could not: it is not to keep others' devices out. */

@@ -22,15 +22,15 @@ type Deps = OwnAccounts & { readonly names: Names }
 const sessionUsers = (document: FleetDocument, names: Names): readonly string[] =>
   Array.from({ length: allSessions(document) }, (_, session) => names.ingestUser(document, session))
 
-/** Sessions of the fleet that have accounts, by their number. */
-export const sessionsWithAccounts = (
-  fleet: Ref,
-  names: Names,
-  accounts: ReadonlyMap<string, Account>,
-): readonly number[] =>
-  Array.from({ length: MAX_SESSIONS }, (_, session) => session).filter((session) =>
-    accounts.has(names.ingestUser(fleet, session)),
-  )
+/** MQTT users that the fleet may ever have had, by their number. */
+const possibleUsers = (fleet: Ref, names: Names): readonly string[] =>
+  Array.from({ length: MAX_SESSIONS }, (_, session) => names.ingestUser(fleet, session))
+
+/** How many sessions the broker has accounts for: up to the highest number. */
+export const countSessions = async ({ accounts, names }: Omit<Deps, 'passwordOf'>, fleet: Ref): Promise<number> => {
+  const held = await accounts.get()
+  return possibleUsers(fleet, names).findLastIndex((user) => held.has(user)) + 1
+}
 
 const accountsOf = (names: Names, documents: readonly FleetDocument[]): Account[] => {
   const [newest] = documents
@@ -73,4 +73,18 @@ export const convergeSessions = async <Spec>(
     await applyToOwn(deps, change)
     await report(work, 'BrokerReady', 'broker', [change])
   }
+}
+
+/** Removes the accounts of the fleet's sessions from this number on. */
+export const removeSessions = async <Spec>(
+  { accounts, names }: Omit<Deps, 'passwordOf'>,
+  work: Work<Spec>,
+  first: number,
+): Promise<void> => {
+  const held = await accounts.get()
+  const users = possibleUsers(work.resource.metadata, names).filter((user, i) => i >= first && held.has(user))
+  if (users.length === 0) return
+  await accounts.write((broker) => broker.remove(users))
+  const message = `accounts ${users.join(', ')}`
+  await report(work, 'BrokerReady', 'broker', [{ reason: 'Removed', message, expected: true }])
 }

@@ -2,6 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Catalog } from './catalog.ts'
 import { type Questdb, type Row, SqlError } from './questdb-http.ts'
+import { readDatabase } from './read.ts'
+import { aWant } from './testing.ts'
 
 const TABLE = { table_name: 't', partitionBy: 'DAY', walEnabled: true, ttlValue: 0, ttlUnit: null, matView: false }
 
@@ -9,7 +11,7 @@ const missing = (): SqlError => new SqlError('database refused it: table does no
 
 /** A database with one table, whose last change is committed and may not be applied. */
 const database = () => {
-  const state = { sequencerTxn: 1, writerTxn: 1, columns: ['ts', 'wind'], isThere: true, isListed: true }
+  const state = { sequencerTxn: 1, writerTxn: 1, columns: ['ts', 'wind'], isThere: true, isListed: true, mark: '' }
   const asked: string[] = []
   const orMissing = (rows: () => Row[]): Row[] => {
     if (!state.isThere) throw missing()
@@ -27,7 +29,8 @@ const database = () => {
     [
       '"marks"',
       () => {
-        throw missing()
+        if (!state.mark) throw missing()
+        return [{ table_name: state.mark, uid: 'u1', namespace: 'cold', name: 'reefers', dropped: false }]
       },
     ],
   ]
@@ -81,6 +84,13 @@ test('a table that is there and not listed is not taken for missing', async () =
   })
   state.isThere = false
   assert.equal(await catalog.row('t', await catalog.read('t')), undefined)
+})
+
+test('a rollup of ours that is not listed is not made a second time', async () => {
+  const { state, catalog } = database()
+  const want = { ...aWant(), table: 't' }
+  Object.assign(state, { mark: 't_1h' })
+  await assert.rejects(readDatabase(catalog, want, 0), { message: 'QuestDB has table t_1h and does not list it yet' })
 })
 
 test('without a table of marks nothing is known to be marked', async () => {

@@ -6,8 +6,8 @@
  * `MAX_AGE_MS` old. One reading is under way at a time, and who asks meanwhile shares the next.
  *
  * The columns of a table are read again when its transaction number has moved, which every change of a table's structure does.
- * The number counts once it is applied: `table_columns()` tells a change only then (tried: 821 of 971 looks between commit and
- * apply saw the old columns, none after it).
+ * The number counts once it is applied: `table_columns()` tells a change only then (tried with 9.3.1: of 971 looks around changes, 821 saw
+ * the old columns under the number of the commit, none under that of the apply).
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { label } from '@fleetloom/crds/names'
@@ -45,7 +45,6 @@ export type ViewRow = z.infer<typeof viewRow>
 
 const walRow = z.object({
   name: z.string(),
-  sequencerTxn: z.number(),
   writerTxn: z.number(),
   suspended: z.boolean(),
   errorTag: z.string().nullable(),
@@ -74,7 +73,7 @@ export type Snapshot = {
   readonly views: ReadonlyMap<string, ViewRow>
   /** By name: why its WAL is suspended. */
   readonly suspended: ReadonlyMap<string, string>
-  /** By name: number of its last transaction, where that is applied. */
+  /** By name: number of the last transaction that is applied, and not only committed. */
   readonly txns: ReadonlyMap<string, number>
 }
 
@@ -87,7 +86,7 @@ export const rowsOf = async <T>(db: Questdb, row: z.ZodType<T>, sql: string): Pr
   (await db.sql(sql)).map((one: Row) => row.parse(one))
 
 /** What a query gives; undefined when its table does not exist. */
-export const ifThere = <T>(query: Promise<T>): Promise<T | undefined> =>
+const ifThere = <T>(query: Promise<T>): Promise<T | undefined> =>
   query.catch((error) => {
     if (error instanceof SqlError && error.message.includes('table does not exist')) return undefined
     throw error
@@ -127,7 +126,6 @@ const readSnapshot = async (db: Questdb, marksTable: string): Promise<Snapshot> 
   const wal = await rowsOf(db, walRow, `SELECT ${columnsOf(walRow)} FROM wal_tables()`)
   const views = byName(await rowsOf(db, viewRow, `SELECT ${columnsOf(viewRow)} FROM materialized_views()`), 'view_name')
   const suspended = wal.filter((row) => row.suspended)
-  const applied = wal.filter((row) => row.writerTxn === row.sequencerTxn)
   return {
     unsafe,
     marks,
@@ -135,7 +133,7 @@ const readSnapshot = async (db: Questdb, marksTable: string): Promise<Snapshot> 
     families: familiesOf(tables.values()),
     views,
     suspended: new Map(suspended.map((row) => [row.name, row.errorMessage || row.errorTag || 'no reason given'])),
-    txns: new Map(applied.map(({ name, writerTxn }) => [name, writerTxn])),
+    txns: new Map(wal.map(({ name, writerTxn }) => [name, writerTxn])),
   }
 }
 

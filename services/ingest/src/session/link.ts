@@ -206,7 +206,7 @@ export class Link {
       const left = surplus.length > 0 ? await connection.unsubscribe(surplus) : []
       if (connection !== this.#connection) return false
       const kept = surplus.filter((_, i) => (left[i] ?? FAILURE) >= FAILURE)
-      if (kept.length > 0) throw new Error(`the broker keeps ${kept.join(', ')}`)
+      if (kept.length > 0) throw new Error(`the broker refused to unsubscribe ${kept.join(', ')}; trying again`)
       this.#subscribed = wanted.filter((filter) => !refused.includes(filter))
       if (refused.length > 0) log.warn({ user, refused }, 'the broker refused to subscribe; trying again')
       else if (this.isSettled) onSubscribed()

@@ -1,11 +1,8 @@
 /**
  * One MQTT session of a fleet, from the broker to the stream.
  *
- * Draining, when the fleet is removed: its devices may no longer publish, so a probe that comes back says that the broker
- * holds nothing more; once all of it is durable and acknowledged, the session is ended at the broker.
- *
- * Surplus, when the fleet goes on with fewer sessions: its devices go on publishing, so it first gives up its share of the messages; what
- * the broker gave it until then comes before the probe.
+ * It ends when the fleet is removed (Draining), as its devices may no longer publish; or when the fleet goes on with fewer sessions: then
+ * its devices go on, so it first gives up its share of the messages. What the broker gave it until then is taken (`ending.ts`).
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { appliedKey, label, namesOf } from '@fleetloom/crds/names'
@@ -14,11 +11,12 @@ import type { DeadLetter } from '@fleetloom/shared/dead-letters/dead-letter'
 import type { ReplayOutcome } from '@fleetloom/shared/dead-letters/replay'
 import type { AppliedReporter } from '@fleetloom/shared/pipeline/applied'
 import type { FleetDocument } from '@fleetloom/shared/pipeline/fleet-document'
-import { type Logger, messageOf } from '@fleetloom/shared/process/logger'
+import type { Logger } from '@fleetloom/shared/process/logger'
 import type { Tracing } from '@fleetloom/shared/process/tracing'
 import type { ConnectionOptions } from '../mqtt/connection.ts'
 import type { Frame } from '../mqtt/frame.ts'
 import { MOST_IN_A_READ } from '../mqtt/read-buffer.ts'
+import { Ending } from './ending.ts'
 import { Intake } from './intake.ts'
 import { type Filters, Link } from './link.ts'
 import { type OutletOptions, Outlets } from './outlets.ts'
@@ -38,8 +36,6 @@ export type SessionOptions = Omit<OutletOptions, 'stats' | 'session'> &
   }
 
 const TICK_MS = 1_000
-const DRAIN_POLL_MS = 50
-const DRAIN_PROBE_MS = 2_000
 /** Longest wait for PubAcks on a clean stop; what is not acknowledged by then is delivered again. */
 const STOP_MS = 8_000
 
@@ -51,6 +47,7 @@ export class Session {
   readonly #outlets: Outlets
   readonly #intake: Intake
   readonly #link: Link
+  readonly #ending: Ending
   readonly #progress = new Progress()
   readonly #rate = new ArrivalRate()
   readonly #timer: NodeJS.Timeout
@@ -58,12 +55,7 @@ export class Session {
   #perSecond = 0
   #probedMs = 0
   #subscribedGeneration: number | undefined
-  #drain: Promise<void> | undefined
-  #lastProbe = 0
   #isSurplus = false
-  #isEnding = false
-  #hasEnded = false
-  #isClosed = false
 
   constructor(document: FleetDocument, index: number, options: SessionOptions) {
     const log = options.log.child({ fleet: label(document), session: index })
@@ -82,9 +74,17 @@ export class Session {
       tell: (topic, payload) => this.#link.tell(topic, payload),
     })
     this.#link = this.#openLink(namesOf(document.installation).ingestUser(document, index))
+    this.#ending = new Ending({
+      link: this.#link,
+      outlets: this.#outlets,
+      progress: this.#progress,
+      log,
+      isQuiet: () => !this.#isSurplus || this.#link.isSettled,
+      onEnded: () => this.#onEnded(),
+    })
     this.#outlets.onSettled = () => this.#link.release()
     this.#timer = setInterval(() => this.#tick(), TICK_MS)
-    if (document.phase === 'Draining') this.retire()
+    if (document.phase === 'Draining') this.#ending.begin()
   }
 
   get document(): FleetDocument {
@@ -97,37 +97,30 @@ export class Session {
 
   /** Whether the session is being ended or has been, and can't be used for a fleet that lives. */
   get isRetired(): boolean {
-    return this.#drain !== undefined
+    return this.#ending.hasBegun
   }
 
   get hasEnded(): boolean {
-    return this.#hasEnded
+    return this.#ending.hasEnded
   }
 
   /** Brings the session to a newer document of the same fleet, without dropping the connection. */
   update(document: FleetDocument): void {
     this.#document = document
     this.#intake.swap(document)
-    if (document.phase === 'Draining') this.retire()
+    if (document.phase === 'Draining') this.#ending.begin()
     else this.#link.refresh()
   }
 
-  /** Takes what the broker still holds, then ends the session there. Calling it again does no more. */
-  retire(): void {
-    this.#drain ??= this.#retire().catch((error) => {
-      this.#options.log.error(`could not drain: ${messageOf(error)}`)
-    })
-  }
-
-  /** Leaves the messages to the fleet's other sessions, as the document says, then retires. */
+  /** Leaves the messages to the fleet's other sessions, as the document says, then ends. */
   leave(document: FleetDocument): void {
     this.#isSurplus = true
     this.#document = document
-    if (this.#hasEnded) this.#reportDrained()
+    if (this.hasEnded) this.#reportDrained()
     else {
       this.#intake.swap(document)
       this.#link.refresh()
-      this.retire()
+      this.#ending.begin()
     }
   }
 
@@ -146,11 +139,9 @@ export class Session {
 
   /** Stops reading, publishes what was taken, acknowledges it and leaves the session to the next owner. */
   async close(): Promise<void> {
-    // Until it has ended at the broker nobody is to open it again, and nothing is told of it after that.
-    if (this.#isEnding) await this.#drain
+    const goesOn = await this.#ending.leave()
     this.#options.reporter.clear(this.key)
-    if (this.#isClosed) return
-    this.#isClosed = true
+    if (!goesOn) return
     this.#link.stopReading()
     await Promise.race([this.#outlets.drained(), sleep(STOP_MS, undefined, { ref: false })])
     await this.#link.close({ forget: false })
@@ -202,7 +193,7 @@ export class Session {
   }
 
   async #onProbe(payload: string): Promise<void> {
-    this.#lastProbe = Math.max(this.#lastProbe, Number(payload) || 0)
+    this.#ending.probeReturned(payload)
     const mark = this.#progress.returned(payload)
     if (mark === undefined) return
     await this.#outlets.rowsDrained()
@@ -236,14 +227,8 @@ export class Session {
     })
   }
 
-  async #retire(): Promise<void> {
-    while (!this.#isClosed && !(await this.#drainOnce())) await sleep(DRAIN_POLL_MS)
-    if (this.#isClosed) return
-    this.#isClosed = true
-    this.#isEnding = true
-    await this.#link.close({ forget: true })
+  #onEnded(): void {
     this.#dispose()
-    this.#hasEnded = true
     this.#options.log.info('drained: the session has ended')
     this.#reportDrained()
   }
@@ -251,20 +236,5 @@ export class Session {
   #reportDrained(): void {
     const { uid, generation } = this.#document
     this.#options.reporter.report(this.key, { uid, generation, state: 'Drained', observed: [] })
-  }
-
-  /** True when, within one connection, a probe came back and everything before it became durable. */
-  async #drainOnce(): Promise<boolean> {
-    const { epoch } = this.#link
-    if (this.#isSurplus && !this.#link.isSettled) return false
-    const startMs = Date.now()
-    for (let sentMs = 0; this.#lastProbe < startMs; await sleep(DRAIN_POLL_MS)) {
-      if (this.#isClosed || this.#link.epoch !== epoch || !this.#link.isConnected) return false
-      if (Date.now() - sentMs < DRAIN_PROBE_MS) continue
-      sentMs = Date.now()
-      this.#link.probe(this.#progress.force(sentMs))
-    }
-    await this.#outlets.drained()
-    return this.#link.isConnected && this.#link.epoch === epoch
   }
 }

@@ -1,6 +1,7 @@
 /**
  * Changes to accounts, some at a time: gather what the broker holds of them, decide the commands, send them as one batch.
- * Gathering again makes a change repeatable, so a connection that was lost meanwhile is met by doing it once more.
+ * Gathering again makes a change repeatable, so a connection that was lost meanwhile, and another administrator who was
+ * quicker (the API and the operator both follow a device that is removed), are met by doing it once more.
  *
  * The broker stands still while it carries out a batch, so the number of accounts in one is fitted to a target time.
  */
@@ -52,7 +53,7 @@ export class Accounts {
     const results: AccountResult[] = []
     while (results.length < wanted.length) {
       const chunk = wanted.slice(results.length, results.length + this.#chunk)
-      results.push(...(await this.#twice(() => this.#changeChunk(chunk, decide))))
+      results.push(...(await this.#changeChunk(chunk, decide)))
     }
     return results
   }
@@ -65,7 +66,16 @@ export class Accounts {
     if (result?.error !== undefined) throw new Error(result.error)
   }
 
+  /** What fails is decided anew, once: what it was decided on may have changed under it. */
   async #changeChunk<Wanted extends Named>(chunk: readonly Wanted[], decide: Decide<Wanted>): Promise<AccountResult[]> {
+    const results = await this.#twice(() => this.#attempt(chunk, decide))
+    const failed = chunk.filter((_, i) => results[i]?.error !== undefined)
+    if (failed.length === 0) return results
+    const again = (await this.#twice(() => this.#attempt(failed, decide))).values()
+    return results.map((result) => (result.error === undefined ? result : (again.next().value ?? result)))
+  }
+
+  async #attempt<Wanted extends Named>(chunk: readonly Wanted[], decide: Decide<Wanted>): Promise<AccountResult[]> {
     const held = await this.#gather(chunk.map(({ username }) => username))
     const plans = chunk.map((wanted, i) => this.#plan(wanted, held[i] ?? {}, decide))
     const replies = await this.#write(plans.flatMap((plan) => ('commands' in plan ? plan.commands : [])))
