@@ -156,6 +156,7 @@ const devices = (deps: FleetDeps): FleetStep => ({
   condition: 'BrokerReady',
   after: ['Accepted', 'PipelineReady'],
   run: async (work, { want }) => {
+    deps.drains.aclsChange(want)
     const again = await convergeDevices(deps, work, want)
     deps.drains.aclsAreIn(want)
     return again

@@ -73,14 +73,14 @@ const workTelling = (told: Told): Work<unknown> =>
     wrote: () => void told.writes++,
   }) as Work<unknown>
 
-const startOperator = (broker: Broker, devices: readonly DeviceRecord[]) => {
+const startOperator = (broker: Broker, devices: readonly DeviceRecord[], now: () => number = Date.now) => {
   const index = new DeviceIndex(() => undefined)
   const registry = new Records()
   for (const record of devices) {
     index.put(record)
     registry.set(record)
   }
-  const deps = { broker, accounts: accountList(broker, Date.now), devices: index, registry, now: Date.now }
+  const deps = { broker, accounts: accountList(broker, now), devices: index, registry, now }
   const told: Told = { events: [], writes: 0 }
   const document = { ...FLEET, grants: GRANTS } as FleetDocument
   const converge = (grants = GRANTS) => convergeDevices(deps, workTelling(told), { ...document, grants })
@@ -188,6 +188,22 @@ test('a device that was registered just now is left to the api, and looked at ag
   const { converge } = startOperator(pair.broker, [device('new', { updatedAt: new Date().toISOString() })])
   assert.deepEqual(await converge(), { againMs: 2_000 })
   assert.equal((await pair.broker.list()).size, 0)
+})
+
+test('a device that was registered just before the accounts were read is not lost because the others took long', async () => {
+  await using pair = await startBroker()
+  const clock = { nowMs: Date.now() }
+  const setAcl: Broker['setAcl'] = (wanted) => {
+    clock.nowMs += 60_000
+    return pair.broker.setAcl(wanted)
+  }
+  const isNew = device('new', { updatedAt: new Date(clock.nowMs - 1_000).toISOString() })
+  const { converge } = startOperator({ ...pair.broker, setAcl }, [device('old'), isNew], () => clock.nowMs)
+  await pair.broker.put([
+    { username: 'coldchain.old', acl: { publish: [], subscribe: [] }, disabled: false, secret: { plain: 'x' } },
+  ])
+  assert.deepEqual(await converge(), { againMs: 2_000 })
+  assert.deepEqual([...(await pair.broker.list()).keys()], ['coldchain.old'])
 })
 
 test('an account that the api made by the old grants, after the accounts were read, follows the new ones at once', async () => {

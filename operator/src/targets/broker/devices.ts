@@ -80,12 +80,17 @@ const applyOne = async (deps: Deps, change: AccountChange): Promise<boolean> => 
 
 const userOf = ({ namespace, device }: DeviceRecord): string => deviceUser(namespace, device)
 
-/** Of devices without an account: those to make one for, and whether some are so new that the api may be about to. */
-const sortMissing = (deps: Deps, records: readonly DeviceRecord[], missing: readonly AccountChange[]) => {
+/** Of devices without an account at `readMs`: those to make one for, and whether some were so new that the api might be about to. */
+const sortMissing = (
+  { broker }: Deps,
+  records: readonly DeviceRecord[],
+  missing: readonly AccountChange[],
+  readMs: number,
+) => {
   const users = new Set(missing.map(({ username }) => username))
   const absent = users.size === 0 ? [] : records.filter((record) => users.has(userOf(record)))
-  const settled = absent.filter((record) => isSettled(record, deps.now()))
-  const restorable = new Set(settled.filter((record) => canRestore(deps.broker, record)).map(userOf))
+  const settled = absent.filter((record) => isSettled(record, readMs))
+  const restorable = new Set(settled.filter((record) => canRestore(broker, record)).map(userOf))
   return {
     creates: missing.filter(({ username }) => restorable.has(username)),
     areNew: settled.length < absent.length,
@@ -101,6 +106,7 @@ export const convergeDevices = async <Spec>(
   work: Work<Spec>,
   document: FleetDocument,
 ): Promise<Again | undefined> => {
+  const readMs = deps.now()
   const records = deps.devices.of(document)
   const wanted = records.map((record) => deviceAccount(document, record))
   const planned = planAccounts(wanted, await deps.accounts.get())
@@ -116,7 +122,7 @@ export const convergeDevices = async <Spec>(
     if (await applyOne(deps, change)) await report(work, 'BrokerReady', 'broker', [change])
   await sweepOrphans(deps, work)
   const missing = planned.filter(({ action }) => action === 'create')
-  const { creates, areNew } = sortMissing(deps, records, missing)
+  const { creates, areNew } = sortMissing(deps, records, missing, readMs)
   await restoreAll(deps, work, document, creates)
   return areNew ? { againMs: FRESH_MS } : undefined
 }

@@ -4,10 +4,17 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { createLogger } from '@fleetloom/shared/process/logger'
 import { Ending, type EndingParts } from './ending.ts'
 
-/** A session whose probes come back at once, and which ends at the broker when the test says so. */
+/** A session whose probes come back at once, if at all, and which ends at the broker when the test says so. */
 const session = () => {
   const closed = Promise.withResolvers<void>()
-  const state = { isQuiet: true, epoch: 1, probes: 0, did: [] as string[] }
+  const state = {
+    isQuiet: true,
+    epoch: 1,
+    doReturn: true,
+    probes: 0,
+    did: [] as string[],
+    onDrained: (): void => undefined,
+  }
   const link = {
     get epoch() {
       return state.epoch
@@ -15,7 +22,7 @@ const session = () => {
     isConnected: true,
     probe: (payload: string) => {
       state.probes++
-      ending.probeReturned(payload)
+      if (state.doReturn) ending.probeReturned(payload)
     },
     close: async ({ forget }: { readonly forget: boolean }) => {
       state.did.push(forget ? 'closes for good' : 'closes')
@@ -24,7 +31,12 @@ const session = () => {
   }
   const parts = {
     link,
-    outlets: { drained: async () => void state.did.push('is drained') },
+    outlets: {
+      drained: async () => {
+        state.did.push('is drained')
+        state.onDrained()
+      },
+    },
     progress: { force: (ms: number) => String(ms) },
     log: createLogger('test', 'silent'),
     isQuiet: () => state.isQuiet,
@@ -35,7 +47,11 @@ const session = () => {
 }
 
 const until = async (condition: () => boolean): Promise<void> => {
-  while (!condition()) await sleep(5)
+  const deadlineMs = Date.now() + 10_000
+  while (!condition()) {
+    assert.ok(Date.now() < deadlineMs, `not within 10 s: ${condition}`)
+    await sleep(5)
+  }
 }
 
 test('no probe counts before all is quiet; then what it brought is made durable, and the session ends once', async () => {
@@ -51,6 +67,33 @@ test('no probe counts before all is quiet; then what it brought is made durable,
   ending.begin()
   assert.deepEqual(state.did, ['is drained', 'closes for good', 'has ended'])
   assert.equal(await ending.leave(), false, 'nothing is left for the next owner')
+})
+
+test('what is taken counts as durable only once a probe that was sent since has come back', async () => {
+  const { ending, state, end } = session()
+  state.doReturn = false
+  const before = String(Date.now() - 1)
+  end()
+  ending.begin()
+  await until(() => state.probes === 1)
+  ending.probeReturned(before)
+  await sleep(120)
+  assert.deepEqual(state.did, [])
+  ending.probeReturned(String(Date.now()))
+  await until(() => ending.hasEnded)
+  assert.deepEqual(state.did, ['is drained', 'closes for good', 'has ended'])
+})
+
+test('a connection that was lost while its messages became durable may have others now: it is drained anew', async () => {
+  const { ending, state, end } = session()
+  end()
+  state.onDrained = () => {
+    state.epoch = 2
+  }
+  ending.begin()
+  await until(() => ending.hasEnded)
+  assert.equal(state.probes, 2)
+  assert.deepEqual(state.did, ['is drained', 'is drained', 'closes for good', 'has ended'])
 })
 
 test('a session that is left while it drains is not ended', async () => {

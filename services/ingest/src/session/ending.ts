@@ -61,7 +61,7 @@ export class Ending {
       this.#state = 'left'
       return true
     }
-    await this.#done
+    if (this.#state !== 'left') await this.#done
     return false
   }
 

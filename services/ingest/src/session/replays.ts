@@ -10,6 +10,7 @@ const refused = (detail: string): ReplayOutcome => ({ outcome: 'rejected', detai
 
 const answer = async (session: Session, message: Msg): Promise<ReplayOutcome> => {
   const letter = deadLetterOf(message.headers)
+  if (session.isRetired) return refused('the fleet is being removed and takes no more readings')
   if (letter?.stage !== 'mqtt') return refused('the request is not an MQTT dead letter')
   if (message.data.length < letter.payloadBytes)
     return refused(`only the first ${KEPT_BYTES} bytes of the payload were kept`)

@@ -71,8 +71,10 @@ export class Accounts {
     const results = await this.#twice(() => this.#attempt(chunk, decide))
     const failed = chunk.filter((_, i) => results[i]?.error !== undefined)
     if (failed.length === 0) return results
-    const again = (await this.#twice(() => this.#attempt(failed, decide))).values()
-    return results.map((result) => (result.error === undefined ? result : (again.next().value ?? result)))
+    // What went well is told, whatever becomes of the rest.
+    const again = await this.#twice(() => this.#attempt(failed, decide)).catch(() => [])
+    const anew = again.values()
+    return results.map((result) => (result.error === undefined ? result : (anew.next().value ?? result)))
   }
 
   async #attempt<Wanted extends Named>(chunk: readonly Wanted[], decide: Decide<Wanted>): Promise<AccountResult[]> {
