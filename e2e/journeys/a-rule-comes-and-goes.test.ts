@@ -120,6 +120,8 @@ test('a webhook whose secret is missing is left out and named; its secret arrive
 })
 
 test('what fires shows in the status of the rule, who is online in that of the fleet', async () => {
+  // The alerter's own first reports would take the place of ours.
+  await untilSaid(/^PipelineReady=True/)
   await judge(2, Date.parse('2026-01-01T12:00:00Z'))
   await until(async () => (await shown(RULE))?.status?.firing === 2, { what: 'two to fire', deadlineMs: 15_000 })
   const { firing, pending, lastEvaluated } = (await shown(RULE))?.status ?? {}

@@ -4,6 +4,8 @@ import type { DeviceRecord } from '@fleetloom/shared/registry/device-record'
 
 export class DeviceIndex {
   readonly #fleets = new Map<string, Map<string, DeviceRecord>>()
+  /** The fleet that each device was last seen in, by `<namespace>/<device>`: it may have moved while nobody followed the bucket. */
+  readonly #homes = new Map<string, Ref>()
   readonly #onChange: (fleet: Ref) => void
 
   /** `onChange` is told whose devices changed. */
@@ -13,21 +15,38 @@ export class DeviceIndex {
 
   /** Takes a record or a tombstone. */
   put(record: DeviceRecord): void {
-    const fleet = { namespace: record.namespace, name: record.fleet }
-    const devices = this.#fleets.get(label(fleet)) ?? new Map<string, DeviceRecord>()
-    if (record.removedAt === undefined) devices.set(record.device, record)
-    else devices.delete(record.device)
-    if (devices.size > 0) this.#fleets.set(label(fleet), devices)
-    else this.#fleets.delete(label(fleet))
+    const { namespace, device, removedAt } = record
+    const fleet = { namespace, name: record.fleet }
+    const home = this.#homes.get(`${namespace}/${device}`)
+    if (home && home.name !== fleet.name) {
+      this.#leave(home, device)
+      this.#onChange(home)
+    }
+    if (removedAt === undefined) this.#enter(fleet, record)
+    else this.#leave(fleet, device)
     this.#onChange(fleet)
   }
 
   /** Whether any fleet of the namespace has the device. */
   has(namespace: string, device: string): boolean {
-    return [...this.#fleets].some(([fleet, devices]) => fleet.startsWith(`${namespace}/`) && devices.has(device))
+    return this.#homes.has(`${namespace}/${device}`)
   }
 
   of(fleet: Ref): readonly DeviceRecord[] {
     return [...(this.#fleets.get(label(fleet))?.values() ?? [])]
+  }
+
+  #enter(fleet: Ref, record: DeviceRecord): void {
+    const devices = this.#fleets.get(label(fleet)) ?? new Map<string, DeviceRecord>()
+    devices.set(record.device, record)
+    this.#fleets.set(label(fleet), devices)
+    this.#homes.set(`${fleet.namespace}/${record.device}`, fleet)
+  }
+
+  #leave(fleet: Ref, device: string): void {
+    const devices = this.#fleets.get(label(fleet))
+    devices?.delete(device)
+    if (devices?.size === 0) this.#fleets.delete(label(fleet))
+    this.#homes.delete(`${fleet.namespace}/${device}`)
   }
 }

@@ -11,7 +11,9 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { DeviceFleetSpec } from '@fleetloom/crds/device-fleet'
 import { deviceUser, label, WRITER_CONSUMER } from '@fleetloom/crds/names'
+import { chunksOf } from '@fleetloom/shared/chunks-of'
 import { allSessions, type FleetDocument } from '@fleetloom/shared/pipeline/fleet-document'
+import type { DeviceRecord } from '@fleetloom/shared/registry/device-record'
 import { converge, report } from '../loop/converge.ts'
 import { Waiting } from '../loop/errors.ts'
 import type { BackEnd, RemovalStep } from '../loop/kind.ts'
@@ -31,6 +33,8 @@ type FleetRemovalStep = RemovalStep<DeviceFleetSpec, FleetFacts>
 type Run = FleetRemovalStep['run']
 
 const DRAIN_RETRY_MS = 1_000
+const REMOVAL_CHUNK = 500
+const API_REMOVES = 'the api takes away the accounts of devices that were removed just now'
 
 /** The fleet's own document; undefined when it is gone, or another fleet's of the same name. */
 const ownStored = ({ stored, want }: FleetFacts): FleetDocument | undefined => ownDocument(stored, want)
@@ -131,16 +135,31 @@ const removeTables =
     await converge(work, 'DatabaseReady', databaseRemoval(catalog), want)
   }
 
+const removeSome = async (
+  { accounts, registry }: FleetDeps,
+  { resource: { metadata } }: FleetWork,
+  records: readonly DeviceRecord[],
+): Promise<number> => {
+  const found = await Promise.all(records.map(({ namespace, device }) => registry.get(namespace, device)))
+  const entries = found.filter((entry) => entry !== undefined).filter(({ record }) => record.fleet === metadata.name)
+  const users = entries.map(({ record: { namespace, device } }) => deviceUser(namespace, device))
+  if (users.length > 0) await accounts.write((broker) => broker.remove(users))
+  for (const { record, revision } of entries) await registry.remove(record, revision)
+  return entries.length
+}
+
+/**
+ * The accounts go before the records: until a record is gone, nobody can register its id anew and see that account removed. A device that
+ * changed meanwhile, or was moved to another fleet, is looked at again.
+ */
 const removeDevices =
   (deps: FleetDeps): Run =>
   async (work) => {
-    const { devices, accounts, registry } = deps
-    const records = devices.of(work.resource.metadata)
-    for (const { namespace, device } of records) await registry.remove({ namespace, device })
-    const users = records.map(({ namespace, device }) => deviceUser(namespace, device))
-    if (users.length > 0) await accounts.write((broker) => broker.remove(users))
-    if (users.length > 0) await told(work, 'broker', `${users.length} devices`)
-    await sweepOrphans(deps, work)
+    const records = deps.devices.of(work.resource.metadata)
+    let removed = 0
+    for (const some of chunksOf(records, REMOVAL_CHUNK)) removed += await removeSome(deps, work, some)
+    if (removed > 0) await told(work, 'broker', `${removed} devices`)
+    if (await sweepOrphans(deps, work)) throw new Waiting('Draining', API_REMOVES, DRAIN_RETRY_MS)
   }
 
 const forget =

@@ -45,6 +45,15 @@ test('the second reconcile of an unchanged resource writes nothing', async () =>
   assert.equal(events.length, 1)
 })
 
+test('a resource that goes before it bears our finalizer leaves nothing behind', async () => {
+  const ran: string[] = []
+  const owns = kind({ steps: [step('Accepted', [], async () => void ran.push('Accepted'))], removal: [] })
+  const { source } = memorySource(aResource())
+  const reconcile = reconciler(aContext({ ...source, addFinalizer: async () => undefined }, manualClock()), owns)
+  assert.deepEqual(await reconcile(REF), { kind: 'done' })
+  assert.deepEqual(ran, [])
+})
+
 test('a failed step holds back only the steps that name it', async () => {
   const ran: string[] = []
   const note = (name: string) => async () => void ran.push(name) as undefined

@@ -147,14 +147,21 @@ const remove = async <Spec, Facts>(
 
 const NO_EXTRAS: Extras = { observed: [] }
 
+/** Whether our finalizer is there, put there now if need be. Without it a resource that is deleted meanwhile would leave all behind. */
+const isHeld = async ({ source }: LoopContext, { kind, metadata }: Resource): Promise<boolean> => {
+  if (metadata.finalizers.includes(FINALIZER)) return true
+  await source.addFinalizer(kind, metadata, FINALIZER)
+  const now = (await source.get(kind, metadata))?.metadata
+  return now?.uid === metadata.uid && now.finalizers.includes(FINALIZER)
+}
+
 const update = async <Spec, Facts>(
   context: LoopContext,
   definition: KindDefinition<Spec, Facts>,
   work: Work<Spec>,
 ): Promise<Next> => {
   const { metadata, kind } = work.resource
-  if (definition.removal && !metadata.finalizers.includes(FINALIZER))
-    await context.source.addFinalizer(kind, metadata, FINALIZER)
+  if (definition.removal && !(await isHeld(context, work.resource))) return { kind: 'done' }
   const facts = await definition.gather(work)
   const ran = await runSteps(definition, work, facts)
   logFaults(work, ran.faults)

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Broker } from '@fleetloom/shared/broker/broker'
+import type { Condition } from '@fleetloom/crds/conditions'
+import type { Acl, Broker } from '@fleetloom/shared/broker/broker'
 import { startBroker } from '@fleetloom/shared/broker/emqx/testing/adapter'
 import type { FleetDocument } from '@fleetloom/shared/pipeline/fleet-document'
 import { createLogger } from '@fleetloom/shared/process/logger'
@@ -18,6 +19,11 @@ const FLEET = { namespace: 'coldchain', name: 'reefers' }
 const GRANTS = {
   publish: ['fleets/coldchain/reefers/{device}/telemetry'],
   subscribe: ['fleets/coldchain/reefers/{device}/commands'],
+}
+const NOTHING: Acl = { publish: [], subscribe: [] }
+const RIGHTS_OF_BACK: Acl = {
+  publish: ['fleets/coldchain/reefers/back/telemetry'],
+  subscribe: ['fleets/coldchain/reefers/back/commands'],
 }
 const HASH = hashSecret('a secret')
 const OLD = '2026-01-01T00:00:00Z'
@@ -58,7 +64,9 @@ class Records {
   read = async (_: string, name: string): Promise<Entry | undefined> => this.#entries.get(name)
 }
 
-type Told = { readonly events: string[]; writes: number }
+type Told = { readonly events: string[]; readonly reasons: string[]; writes: number }
+
+const IN_PLACE = { type: 'BrokerReady', status: 'True', observedGeneration: 1 } as Condition
 
 const workTelling = (told: Told): Work<unknown> =>
   ({
@@ -68,8 +76,11 @@ const workTelling = (told: Told): Work<unknown> =>
       spec: {},
     },
     log: createLogger('test', 'silent'),
-    previous: () => undefined,
-    event: async ({ message }) => void told.events.push(message),
+    previous: () => IN_PLACE,
+    event: async ({ reason, message }) => {
+      told.events.push(message)
+      told.reasons.push(reason)
+    },
     wrote: () => void told.writes++,
   }) as Work<unknown>
 
@@ -81,7 +92,7 @@ const startOperator = (broker: Broker, devices: readonly DeviceRecord[], now: ()
     registry.set(record)
   }
   const deps = { broker, accounts: accountList(broker, now), devices: index, registry, now }
-  const told: Told = { events: [], writes: 0 }
+  const told: Told = { events: [], reasons: [], writes: 0 }
   const document = { ...FLEET, grants: GRANTS } as FleetDocument
   const converge = (grants = GRANTS) => convergeDevices(deps, workTelling(told), { ...document, grants })
   return { registry, told, deps, index, converge }
@@ -204,6 +215,67 @@ test('a device that was registered just before the accounts were read is not los
   ])
   assert.deepEqual(await converge(), { againMs: 2_000 })
   assert.deepEqual([...(await pair.broker.list()).keys()], ['coldchain.old'])
+})
+
+const account = (username: string, acl = NOTHING) => ({ username, acl, disabled: false, secret: { plain: 'x' } })
+
+test('the account of a device that was removed just now is left to the api, as its id may be registered anew', async () => {
+  await using pair = await startBroker()
+  const { converge, registry } = startOperator(pair.broker, [])
+  await pair.broker.put([account('coldchain.gone')])
+  const justNow = new Date().toISOString()
+  registry.set(device('gone', { removedAt: justNow, updatedAt: justNow }))
+  assert.deepEqual(await converge(), { againMs: 10_000 })
+  assert.deepEqual([...(await pair.broker.list()).keys()], ['coldchain.gone'])
+  registry.set(device('gone', { removedAt: OLD }))
+  assert.equal(await converge(), undefined)
+  assert.equal((await pair.broker.list()).size, 0)
+})
+
+test('a device that has moved to another fleet keeps the rights it has there', async () => {
+  await using pair = await startBroker()
+  const { converge, registry } = startOperator(pair.broker, [device('moved')])
+  await pair.broker.put([account('coldchain.moved')])
+  registry.set(device('moved', { fleet: 'freezers' }))
+  await converge()
+  assert.deepEqual((await pair.broker.list()).get('coldchain.moved')?.acl, NOTHING)
+})
+
+test('a device that is enabled again is not shut out by what was planned before', async () => {
+  await using pair = await startBroker()
+  const { converge, registry } = startOperator(pair.broker, [device('back', { disabled: true })])
+  await pair.broker.put([account('coldchain.back', RIGHTS_OF_BACK)])
+  registry.set(device('back'))
+  await converge()
+  const back = (await pair.broker.list()).get('coldchain.back')
+  assert.deepEqual([back?.acl, back?.disabled], [RIGHTS_OF_BACK, false])
+})
+
+test('what the api is just changing is no drift; what differs later is', async () => {
+  await using pair = await startBroker()
+  const { converge, told } = startOperator(pair.broker, [
+    device('old'),
+    device('new', { updatedAt: new Date().toISOString() }),
+  ])
+  await pair.broker.put([account('coldchain.old'), account('coldchain.new')])
+  await converge()
+  assert.deepEqual(told.reasons, ['Repaired', 'Updated'])
+})
+
+test('a device that is removed while others are changed is nobody’s fault', async () => {
+  await using pair = await startBroker()
+  const setAcl: Broker['setAcl'] = async (wanted) => {
+    const gone = wanted.some(({ username }) => username === 'coldchain.gone')
+    if (gone) await pair.broker.remove(['coldchain.gone'])
+    if (gone) registry.set(device('gone', { removedAt: OLD }))
+    return pair.broker.setAcl(wanted)
+  }
+  const { converge, registry } = startOperator({ ...pair.broker, setAcl }, [device('gone'), device('stays')])
+  await pair.broker.put([account('coldchain.gone'), account('coldchain.stays')])
+  await converge()
+  const accounts = await pair.broker.list()
+  assert.deepEqual([...accounts.keys()], ['coldchain.stays'])
+  assert.deepEqual(accounts.get('coldchain.stays')?.acl.publish, ['fleets/coldchain/reefers/stays/telemetry'])
 })
 
 test('an account that the api made by the old grants, after the accounts were read, follows the new ones at once', async () => {

@@ -1,20 +1,23 @@
 /**
  * The accounts of a fleet's devices, as the registry and the document say. The registry is the truth: its key is read again before an
- * account is made or removed, so that an old read can't bring a revoked device back or take a new one away. Where the broker takes
+ * account is changed, so that an old read can't bring a revoked device back or take a new one away. Where the broker takes
  * no hashes, an account that is lost stays lost until the device gets a new secret, and `lostDevices` says so.
+ *
+ * The api writes the registry first and the account a moment later: what is new in the registry is left to it for a while.
  */
+import { isDeepStrictEqual } from 'node:util'
 import { deviceOfUser, deviceUser, label } from '@fleetloom/crds/names'
 import type { Account, Broker } from '@fleetloom/shared/broker/broker'
 import { chunksOf } from '@fleetloom/shared/chunks-of'
 import type { FleetDocument } from '@fleetloom/shared/pipeline/fleet-document'
 import { deviceAccount } from '@fleetloom/shared/registry/device-account'
-import { type DeviceRecord, mayConnect } from '@fleetloom/shared/registry/device-record'
+import type { DeviceRecord } from '@fleetloom/shared/registry/device-record'
 import type { Registry } from '@fleetloom/shared/registry/registry'
 import type { DeviceIndex } from '../../device-fleet/device-index.ts'
 import { report } from '../../loop/converge.ts'
 import type { Again, Work } from '../../loop/kind.ts'
 import { type AccountList, FRESH_MS } from './account-list.ts'
-import { type AccountChange, planAccounts } from './plan.ts'
+import { type AccountChange, planAccounts, sortedAcl } from './plan.ts'
 import { restoreSome } from './restore.ts'
 
 type Deps = {
@@ -25,14 +28,18 @@ type Deps = {
   readonly now: () => number
 }
 
-/** The api writes the registry first and the account a moment later; only after this time an account counts as lost. */
+/** Only after this time an account that is not there counts as lost. */
 const LOST_AFTER_MS = 30_000
+/** Only after this time the account of a removed device is taken for left over. Its id may be registered anew at any moment. */
+const LEFT_AFTER_MS = 10_000
+/** What differs so soon after a change of the device is no drift. */
+const SETTLED_AFTER_MS = 5_000
 const CHUNK = 50
 /** Accounts restored at once: what is read of the registry for them is as old as one write. */
 const RESTORE_CHUNK = 500
 const NAMED = 5
 
-const isSettled = ({ updatedAt }: DeviceRecord, nowMs: number): boolean => nowMs - Date.parse(updatedAt) > LOST_AFTER_MS
+const isOlder = ({ updatedAt }: DeviceRecord, ms: number, nowMs: number): boolean => nowMs - Date.parse(updatedAt) > ms
 
 /** Whether all that the account needs is known: an account for a certificate holds no secret. */
 const canRestore = ({ acceptsHashes }: Broker, { authentication }: DeviceRecord): boolean =>
@@ -49,33 +56,79 @@ const orphansOf = ({ devices }: Deps, namespace: string, have: ReadonlyMap<strin
     ]
   })
 
-const removeOrphan = async ({ accounts, registry }: Deps, { username }: AccountChange): Promise<boolean> => {
+/** Takes a left-over account away. `Again` where its device was removed only just now. */
+const removeOrphan = async (
+  { accounts, registry, now }: Deps,
+  { username }: AccountChange,
+): Promise<boolean | Again> => {
   const named = deviceOfUser(username)
   const entry = named && (await registry.read(named.namespace, named.device))
   // Without a tombstone nobody asked for it to go: the registry may have been lost.
   if (entry?.record.removedAt === undefined) return false
+  if (!isOlder(entry.record, LEFT_AFTER_MS, now())) return { againMs: LEFT_AFTER_MS }
   await accounts.write((broker) => broker.remove([username]))
   return true
 }
 
-/** Whether the registry still says of a device what this change follows from: devices that may not connect have no rights. */
-const isCurrent = async ({ registry }: Deps, { username, action, acl }: AccountChange): Promise<boolean> => {
+/** Whether the registry still says of a device of this fleet what the change makes so. */
+const isCurrent = async (
+  { registry }: Deps,
+  document: FleetDocument,
+  { username, action, acl }: AccountChange,
+): Promise<boolean> => {
   const named = deviceOfUser(username)
-  const entry = named && (await registry.get(named.namespace, named.device))
-  if (!entry) return false
-  const givesRights = action === 'enable' || acl.publish.length + acl.subscribe.length > 0
-  return !(givesRights && !mayConnect(entry.record))
+  const record = (named && (await registry.get(named.namespace, named.device)))?.record
+  if (record?.fleet !== document.name) return false
+  const want = deviceAccount(document, record)
+  return action === 'set-acl' ? isDeepStrictEqual(sortedAcl(want.acl), acl) : want.disabled === (action === 'disable')
 }
 
-/** Makes one change; false when there turned out to be nothing to do. */
-const applyOne = async (deps: Deps, change: AccountChange): Promise<boolean> => {
-  if (change.action === 'remove') return removeOrphan(deps, change)
-  if (!(await isCurrent(deps, change))) return false
-  await deps.accounts.write(async (broker) => {
-    await broker.setDisabled(change.username, change.action === 'disable')
-    return []
-  })
-  return true
+const onlyCurrent = async (
+  deps: Deps,
+  document: FleetDocument,
+  changes: readonly AccountChange[],
+): Promise<AccountChange[]> => {
+  const current = await Promise.all(changes.map((change) => isCurrent(deps, document, change)))
+  return changes.filter((_, i) => current[i])
+}
+
+const tell = async <Spec>(work: Work<Spec>, changes: readonly AccountChange[]): Promise<void> => {
+  if (changes.length > 0) await report(work, 'BrokerReady', 'broker', changes)
+}
+
+/** Writes ACLs and tells of them. A device that was removed or changed meanwhile is nobody's fault. */
+const writeAcls = async <Spec>(
+  deps: Deps,
+  work: Work<Spec>,
+  document: FleetDocument,
+  changes: readonly AccountChange[],
+): Promise<void> => {
+  const current = await onlyCurrent(deps, document, changes)
+  if (current.length === 0) return
+  const results = await deps.accounts.outcomes((broker) => broker.setAcl(current))
+  const failed = current.filter((_, i) => results[i]?.error !== undefined)
+  await tell(
+    work,
+    current.filter((change) => !failed.includes(change)),
+  )
+  const [blamed] = await onlyCurrent(deps, document, failed)
+  const fault = results.find(({ username }) => username === blamed?.username)
+  if (fault) throw new Error(`broker account ${fault.username}: ${fault.error}`)
+}
+
+/** Lets a device in or shuts it out; false when there turned out to be nothing to do. */
+const switchOne = async (deps: Deps, document: FleetDocument, change: AccountChange): Promise<boolean> => {
+  if (!(await isCurrent(deps, document, change))) return false
+  try {
+    await deps.accounts.write(async (broker) => {
+      await broker.setDisabled(change.username, change.action === 'disable')
+      return []
+    })
+    return true
+  } catch (error) {
+    if (await isCurrent(deps, document, change)) throw error
+    return false
+  }
 }
 
 const userOf = ({ namespace, device }: DeviceRecord): string => deviceUser(namespace, device)
@@ -89,7 +142,7 @@ const sortMissing = (
 ) => {
   const users = new Set(missing.map(({ username }) => username))
   const absent = users.size === 0 ? [] : records.filter((record) => users.has(userOf(record)))
-  const settled = absent.filter((record) => isSettled(record, readMs))
+  const settled = absent.filter((record) => isOlder(record, LOST_AFTER_MS, readMs))
   const restorable = new Set(settled.filter((record) => canRestore(broker, record)).map(userOf))
   return {
     creates: missing.filter(({ username }) => restorable.has(username)),
@@ -99,7 +152,7 @@ const sortMissing = (
 
 /**
  * Brings the accounts of the fleet's devices to what `document` grants. Asks to be called again while the account of a device that
- * was registered just now is not there, or was not yet when the accounts were read.
+ * was registered just now is not there, or was not yet when the accounts were read, and while that of one removed just now is.
  */
 export const convergeDevices = async <Spec>(
   deps: Deps,
@@ -108,23 +161,21 @@ export const convergeDevices = async <Spec>(
 ): Promise<Again | undefined> => {
   const readMs = deps.now()
   const records = deps.devices.of(document)
+  const fresh = new Set(records.filter((record) => !isOlder(record, SETTLED_AFTER_MS, readMs)).map(userOf))
   const wanted = records.map((record) => deviceAccount(document, record))
-  const planned = planAccounts(wanted, await deps.accounts.get())
+  const planned = planAccounts(wanted, await deps.accounts.get()).map((change) => ({
+    ...change,
+    expected: fresh.has(change.username),
+  }))
   const acls = planned.filter(({ action }) => action === 'set-acl')
-  for (const some of chunksOf(acls, CHUNK)) {
-    const current = await Promise.all(some.map((change) => isCurrent(deps, change)))
-    const chunk = some.filter((_, i) => current[i])
-    if (chunk.length === 0) continue
-    await deps.accounts.write((broker) => broker.setAcl(chunk))
-    await report(work, 'BrokerReady', 'broker', chunk)
-  }
-  for (const change of planned.filter(({ action }) => action !== 'set-acl' && action !== 'create'))
-    if (await applyOne(deps, change)) await report(work, 'BrokerReady', 'broker', [change])
-  await sweepOrphans(deps, work)
+  for (const some of chunksOf(acls, CHUNK)) await writeAcls(deps, work, document, some)
+  for (const change of planned.filter(({ action }) => action === 'enable' || action === 'disable'))
+    if (await switchOne(deps, document, change)) await tell(work, [change])
+  const swept = await sweepOrphans(deps, work)
   const missing = planned.filter(({ action }) => action === 'create')
   const { creates, areNew } = sortMissing(deps, records, missing, readMs)
   await restoreAll(deps, work, document, creates)
-  return areNew ? { againMs: FRESH_MS } : undefined
+  return areNew ? { againMs: FRESH_MS } : swept
 }
 
 /** Restores what can be, and only then tells of an account that could not: it is not to keep others' devices out. */
@@ -137,16 +188,24 @@ const restoreAll = async <Spec>(
   const errors: string[] = []
   for (const chunk of chunksOf(creates, RESTORE_CHUNK)) {
     const { made, error } = await restoreSome(deps, document, chunk)
-    if (made.length > 0) await report(work, 'BrokerReady', 'broker', made)
+    await tell(work, made)
     if (error !== undefined) errors.push(error)
   }
   if (errors[0] !== undefined) throw new Error(errors[0])
 }
 
-/** Removes the namespace's accounts whose devices were removed: what a crash between registry and broker leaves. */
-export const sweepOrphans = async <Spec>(deps: Deps, work: Work<Spec>): Promise<void> => {
-  for (const change of orphansOf(deps, work.resource.metadata.namespace, await deps.accounts.get()))
-    if (await applyOne(deps, change)) await report(work, 'BrokerReady', 'broker', [change])
+/**
+ * Removes the namespace's accounts whose devices were removed: what a crash between registry and broker leaves. Asks to be called again
+ * while one was removed just now.
+ */
+export const sweepOrphans = async <Spec>(deps: Deps, work: Work<Spec>): Promise<Again | undefined> => {
+  let again: Again | undefined
+  for (const change of orphansOf(deps, work.resource.metadata.namespace, await deps.accounts.get())) {
+    const removed = await removeOrphan(deps, change)
+    if (removed === true) await tell(work, [change])
+    else if (removed !== false) again = removed
+  }
+  return again
 }
 
 const isLost = (held: Account | undefined): boolean => held === undefined || held.isBroken === true
@@ -159,7 +218,7 @@ export const lostDevices = async <Spec>(
   const have = await accounts.get()
   const lost = devices
     .of(metadata)
-    .filter((record) => isSettled(record, now()) && !canRestore(broker, record))
+    .filter((record) => isOlder(record, LOST_AFTER_MS, now()) && !canRestore(broker, record))
     .filter(({ namespace, device }) => isLost(have.get(deviceUser(namespace, device))))
     .map(({ device }) => device)
     .sort()

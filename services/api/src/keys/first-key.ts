@@ -5,7 +5,7 @@
  * 2. The file holds a key already (put there by hand, mounted, or left by a start that ended before 3): that one is taken. Else a
  *    new one is written to it, exclusively, for its owner's eyes only.
  * 3. The key is created under a fixed id. Of several replicas that start at once one succeeds; the others remove the file
- *    they made.
+ *    they made, unless it is the one that succeeded who took the key in it (they share the file).
  */
 import { randomUUID } from 'node:crypto'
 import { existsSync } from 'node:fs'
@@ -26,7 +26,8 @@ export const makeFirstKey = async (store: Keys, file: string | undefined, log: L
   const made = existsSync(file) ? undefined : await writeNew(file)
   const token = made ?? (await readExisting(file))
   if (await store.create(ADMIN, token)) return log.info({ file }, 'made the first admin key')
-  if (made !== undefined) await rm(file)
+  const isInForce = (await store.authenticate(tokenText(token))) !== undefined
+  if (made !== undefined && !isInForce) await rm(file)
   log.info('another replica made the first admin key')
 }
 

@@ -306,6 +306,20 @@ test('a ban that ends by itself, as a device can bring upon itself, gives way to
   )
 })
 
+test('a ban that is lifted while it stands in the way is made again', async () => {
+  await using pair = await startBroker()
+  const { broker, emqx } = pair
+  await broker.put([account('ns.d')])
+  await broker.setDisabled('ns.d', true)
+  emqx.onDone = ({ method, path }) => {
+    if (method !== 'POST' || path !== 'banned') return
+    emqx.state.bans.length = 0
+    emqx.onDone = () => undefined
+  }
+  await broker.setDisabled('ns.d', true)
+  assert.equal((await broker.list()).get('ns.d')?.disabled, true)
+})
+
 test('an account that was made a superuser can be disabled and kicked at once', async () => {
   await using pair = await startBroker()
   const { broker, emqx } = pair

@@ -47,8 +47,10 @@ export class Bans {
       if (!(error instanceof BrokerRefused && error.reason.startsWith('ALREADY_EXISTS'))) throw error
       const bans = (await bansOf(this.#rest, clientid)).filter(({ as, who }) => as === 'clientid' && who === clientid)
       if (this.#ours(bans).has(clientid)) return undefined
-      if (bans[0] === undefined) throw error
-      return bans[0]
+      if (bans[0] !== undefined) return bans[0]
+      // It was lifted just now.
+      await addBan(this.#rest, clientid, this.#mark)
+      return undefined
     }
   }
 
