@@ -17,7 +17,7 @@ import type { DeviceRecord } from '@fleetloom/shared/registry/device-record'
 import { converge, report } from '../loop/converge.ts'
 import { Waiting } from '../loop/errors.ts'
 import type { BackEnd, RemovalStep } from '../loop/kind.ts'
-import { convergeDevices, sweepOrphans } from '../targets/broker/devices.ts'
+import { convergeDevices, isLeftOver, sweepOrphans } from '../targets/broker/devices.ts'
 import { removeSessions } from '../targets/broker/sessions.ts'
 import { databaseRemoval } from '../targets/database/database-target.ts'
 import { databaseWant } from '../targets/database/shape.ts'
@@ -33,8 +33,7 @@ type FleetRemovalStep = RemovalStep<DeviceFleetSpec, FleetFacts>
 type Run = FleetRemovalStep['run']
 
 const DRAIN_RETRY_MS = 1_000
-const REMOVAL_CHUNK = 500
-const API_REMOVES = 'the api takes away the accounts of devices that were removed just now'
+const ACCOUNTS_AT_ONCE = 25
 
 /** The fleet's own document; undefined when it is gone, or another fleet's of the same name. */
 const ownStored = ({ stored, want }: FleetFacts): FleetDocument | undefined => ownDocument(stored, want)
@@ -135,31 +134,31 @@ const removeTables =
     await converge(work, 'DatabaseReady', databaseRemoval(catalog), want)
   }
 
-const removeSome = async (
-  { accounts, registry }: FleetDeps,
-  { resource: { metadata } }: FleetWork,
-  records: readonly DeviceRecord[],
-): Promise<number> => {
-  const found = await Promise.all(records.map(({ namespace, device }) => registry.get(namespace, device)))
-  const entries = found.filter((entry) => entry !== undefined).filter(({ record }) => record.fleet === metadata.name)
-  const users = entries.map(({ record: { namespace, device } }) => deviceUser(namespace, device))
-  if (users.length > 0) await accounts.write((broker) => broker.remove(users))
-  for (const { record, revision } of entries) await registry.remove(record, revision)
-  return entries.length
+/** Leaves a tombstone. False where the device is in another fleet by now. */
+const bury = async ({ registry }: FleetDeps, { namespace, fleet, device }: DeviceRecord): Promise<boolean> => {
+  const entry = await registry.get(namespace, device)
+  if (entry && entry.record.fleet !== fleet) return false
+  if (entry) await registry.remove(entry.record, entry.revision)
+  return true
 }
 
-/**
- * The accounts go before the records: until a record is gone, nobody can register its id anew and see that account removed. A device that
- * changed meanwhile, or was moved to another fleet, is looked at again.
- */
+/** An id that is free may be registered anew, in another fleet, so only a few accounts go between two looks. */
 const removeDevices =
   (deps: FleetDeps): Run =>
   async (work) => {
-    const records = deps.devices.of(work.resource.metadata)
-    let removed = 0
-    for (const some of chunksOf(records, REMOVAL_CHUNK)) removed += await removeSome(deps, work, some)
-    if (removed > 0) await told(work, 'broker', `${removed} devices`)
-    if (await sweepOrphans(deps, work)) throw new Waiting('Draining', API_REMOVES, DRAIN_RETRY_MS)
+    const { devices, accounts, registry } = deps
+    const fleet = work.resource.metadata
+    const buried: DeviceRecord[] = []
+    for (const record of devices.of(fleet)) if (await bury(deps, record)) buried.push(record)
+    for (const some of chunksOf(buried, ACCOUNTS_AT_ONCE)) {
+      const entries = await Promise.all(some.map(({ namespace, device }) => registry.get(namespace, device)))
+      const gone = some.filter((_, i) => entries[i] === undefined)
+      await accounts.write((broker) =>
+        broker.remove(gone.map(({ namespace, device }) => deviceUser(namespace, device))),
+      )
+    }
+    if (buried.length > 0) await told(work, 'broker', `${buried.length} devices`)
+    await sweepOrphans(deps, work, (record) => record.fleet === fleet.name || isLeftOver(record, deps.now()))
   }
 
 const forget =

@@ -112,6 +112,7 @@ const sessions = (deps: FleetDeps): FleetStep => ({
   condition: 'BrokerReady',
   after: ['Accepted', 'DatabaseReady', 'StreamReady'],
   run: async (work, facts) => {
+    deps.drains.aclsChange(facts.want)
     const stored = deps.documents.read(facts.want)
     facts.stored = stored
     const grants = remainingGrants(facts)
@@ -156,7 +157,6 @@ const devices = (deps: FleetDeps): FleetStep => ({
   condition: 'BrokerReady',
   after: ['Accepted', 'PipelineReady'],
   run: async (work, { want }) => {
-    deps.drains.aclsChange(want)
     const again = await convergeDevices(deps, work, want)
     deps.drains.aclsAreIn(want)
     return again

@@ -7,6 +7,7 @@
  */
 import { isDeepStrictEqual } from 'node:util'
 import { deviceOfUser, deviceUser, label } from '@fleetloom/crds/names'
+import { NO_ACCESS } from '@fleetloom/shared/broker/acl'
 import type { Account, Broker } from '@fleetloom/shared/broker/broker'
 import { chunksOf } from '@fleetloom/shared/chunks-of'
 import type { FleetDocument } from '@fleetloom/shared/pipeline/fleet-document'
@@ -45,29 +46,33 @@ const isOlder = ({ updatedAt }: DeviceRecord, ms: number, nowMs: number): boolea
 const canRestore = ({ acceptsHashes }: Broker, { authentication }: DeviceRecord): boolean =>
   acceptsHashes || authentication === 'Certificate'
 
+/** Whether the account of a removed device is nobody's any more: of one removed just now, the api takes care. */
+export const isLeftOver = ({ updatedAt }: DeviceRecord, nowMs: number): boolean =>
+  Math.abs(nowMs - Date.parse(updatedAt)) > LEFT_AFTER_MS
+
 /** Accounts of this namespace that no device of the index stands behind. */
-const orphansOf = ({ devices }: Deps, namespace: string, have: ReadonlyMap<string, Account>): AccountChange[] =>
-  [...have.keys()].flatMap((username): AccountChange[] => {
+const orphansOf = ({ devices }: Deps, namespace: string, have: ReadonlyMap<string, Account>): Account[] =>
+  [...have.values()].filter(({ username }) => {
     const named = deviceOfUser(username)
-    if (named?.namespace !== namespace || devices.has(namespace, named.device)) return []
-    const acl = { publish: [], subscribe: [] }
-    return [
-      { reason: 'Removed', action: 'remove', username, acl, message: `account ${username} of no registered device` },
-    ]
+    return named?.namespace === namespace && !devices.has(namespace, named.device)
   })
 
-/** Takes a left-over account away. `Again` where its device was removed only just now. */
-const removeOrphan = async (
-  { accounts, registry, now }: Deps,
-  { username }: AccountChange,
-): Promise<boolean | Again> => {
+/** The device that was removed. Without its tombstone nobody asked for its account to go: the registry may have been lost. */
+const tombstoneOf = async ({ registry }: Deps, username: string): Promise<DeviceRecord | undefined> => {
   const named = deviceOfUser(username)
-  const entry = named && (await registry.read(named.namespace, named.device))
-  // Without a tombstone nobody asked for it to go: the registry may have been lost.
-  if (entry?.record.removedAt === undefined) return false
-  if (!isOlder(entry.record, LEFT_AFTER_MS, now())) return { againMs: LEFT_AFTER_MS }
-  await accounts.write((broker) => broker.remove([username]))
-  return true
+  const record = (named && (await registry.read(named.namespace, named.device)))?.record
+  return record?.removedAt === undefined ? undefined : record
+}
+
+/** Whether there is no account that its device could log in with. */
+const isLost = (held: Account | undefined): boolean => held === undefined || held.isBroken === true
+
+/** Takes the rights of an account that is about to be removed. */
+const disarm = async ({ accounts }: Deps, { username, acl }: Account): Promise<void> => {
+  if (acl.publish.length + acl.subscribe.length === 0) return
+  const [result] = await accounts.outcomes((broker) => broker.setAcl([{ username, acl: NO_ACCESS }]))
+  if (result?.error === undefined) return
+  if (!isLost((await accounts.get()).get(username))) throw new Error(`broker account ${username}: ${result.error}`)
 }
 
 /** Whether the registry still says of a device of this fleet what the change makes so. */
@@ -171,7 +176,7 @@ export const convergeDevices = async <Spec>(
   for (const some of chunksOf(acls, CHUNK)) await writeAcls(deps, work, document, some)
   for (const change of planned.filter(({ action }) => action === 'enable' || action === 'disable'))
     if (await switchOne(deps, document, change)) await tell(work, [change])
-  const swept = await sweepOrphans(deps, work)
+  const swept = await sweepOrphans(deps, work, (record) => isLeftOver(record, deps.now()))
   const missing = planned.filter(({ action }) => action === 'create')
   const { creates, areNew } = sortMissing(deps, records, missing, readMs)
   await restoreAll(deps, work, document, creates)
@@ -195,20 +200,30 @@ const restoreAll = async <Spec>(
 }
 
 /**
- * Removes the namespace's accounts whose devices were removed: what a crash between registry and broker leaves. Asks to be called again
- * while one was removed just now.
+ * Removes the namespace's accounts whose devices were removed, where `isLeft` says so: what a crash between registry and broker leaves.
+ * The others lose their rights. Asks to be called again while there are any.
  */
-export const sweepOrphans = async <Spec>(deps: Deps, work: Work<Spec>): Promise<Again | undefined> => {
+export const sweepOrphans = async <Spec>(
+  deps: Deps,
+  work: Work<Spec>,
+  isLeft: (tombstone: DeviceRecord) => boolean,
+): Promise<Again | undefined> => {
   let again: Again | undefined
-  for (const change of orphansOf(deps, work.resource.metadata.namespace, await deps.accounts.get())) {
-    const removed = await removeOrphan(deps, change)
-    if (removed === true) await tell(work, [change])
-    else if (removed !== false) again = removed
+  for (const account of orphansOf(deps, work.resource.metadata.namespace, await deps.accounts.get())) {
+    const { username } = account
+    const tombstone = await tombstoneOf(deps, username)
+    if (!tombstone) continue
+    if (isLeft(tombstone)) {
+      await deps.accounts.write((broker) => broker.remove([username]))
+      const message = `account ${username} of no registered device`
+      await report(work, 'BrokerReady', 'broker', [{ reason: 'Removed', message }])
+    } else {
+      await disarm(deps, account)
+      again = { againMs: LEFT_AFTER_MS }
+    }
   }
   return again
 }
-
-const isLost = (held: Account | undefined): boolean => held === undefined || held.isBroken === true
 
 /** The words of the condition CredentialsLost; undefined while every device has its account. */
 export const lostDevices = async <Spec>(

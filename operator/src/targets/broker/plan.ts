@@ -4,7 +4,7 @@ import type { Change } from '../../loop/converge.ts'
 
 export type AccountChange = Change & {
   readonly username: string
-  readonly action: 'create' | 'set-acl' | 'disable' | 'enable' | 'remove'
+  readonly action: 'create' | 'set-acl' | 'disable' | 'enable'
   readonly acl: Acl
 }
 

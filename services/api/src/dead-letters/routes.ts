@@ -34,7 +34,7 @@ const replayBody = z
 export type DeadLetterParts = {
   readonly letters: Pick<Letters, 'list' | 'get'>
   readonly replay: Pick<Replay, 'byId' | 'byFilter'>
-  readonly fleets: Pick<Fleets, 'get'>
+  readonly fleets: Pick<Fleets, 'getActive'>
 }
 
 /** `/v1/namespaces/:namespace/fleets/:fleet/dead-letters` */
@@ -48,7 +48,7 @@ export const deadLetterRoutes = ({ letters, replay, fleets }: DeadLetterParts): 
     .post('/replay', allow('dead-letters:replay'), async (c) => {
       const fleet = fleetOf(c)
       const { ids, filter: wanted = {}, limit, continue: from, dryRun } = await readJson(c, replayBody)
-      const document = await fleets.get(fleet)
+      const document = await fleets.getActive(fleet)
       const options = { document, dryRun }
       if (ids !== undefined) return c.json({ dryRun, results: await replay.byId(fleet, ids, options) })
       const { results, next } = await replay.byFilter(fleet, { ...wanted, limit, from }, options)
