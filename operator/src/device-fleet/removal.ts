@@ -153,9 +153,8 @@ const removeDevices =
     for (const some of chunksOf(buried, ACCOUNTS_AT_ONCE)) {
       const entries = await Promise.all(some.map(({ namespace, device }) => registry.get(namespace, device)))
       const gone = some.filter((_, i) => entries[i] === undefined)
-      await accounts.write((broker) =>
-        broker.remove(gone.map(({ namespace, device }) => deviceUser(namespace, device))),
-      )
+      const users = gone.map(({ namespace, device }) => deviceUser(namespace, device))
+      if (users.length > 0) await accounts.write((broker) => broker.remove(users))
     }
     if (buried.length > 0) await told(work, 'broker', `${buried.length} devices`)
     await sweepOrphans(deps, work, (record) => record.fleet === fleet.name || isLeftOver(record, deps.now()))
