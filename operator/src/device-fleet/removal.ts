@@ -33,6 +33,7 @@ type FleetRemovalStep = RemovalStep<DeviceFleetSpec, FleetFacts>
 type Run = FleetRemovalStep['run']
 
 const DRAIN_RETRY_MS = 1_000
+/** Between two looks at the registry, as an id that is free may be registered anew. */
 const ACCOUNTS_AT_ONCE = 25
 
 /** The fleet's own document; undefined when it is gone, or another fleet's of the same name. */
@@ -142,20 +143,21 @@ const bury = async ({ registry }: FleetDeps, { namespace, fleet, device }: Devic
   return true
 }
 
-/** An id that is free may be registered anew, in another fleet, so only a few accounts go between two looks. */
+/** Removes the accounts of those that are not registered anew, in another fleet. */
+const removeAccounts = async ({ accounts, registry }: FleetDeps, buried: readonly DeviceRecord[]): Promise<void> => {
+  const entries = await Promise.all(buried.map(({ namespace, device }) => registry.get(namespace, device)))
+  const gone = buried.filter((_, i) => entries[i] === undefined)
+  const users = gone.map(({ namespace, device }) => deviceUser(namespace, device))
+  if (users.length > 0) await accounts.write((broker) => broker.remove(users))
+}
+
 const removeDevices =
   (deps: FleetDeps): Run =>
   async (work) => {
-    const { devices, accounts, registry } = deps
     const fleet = work.resource.metadata
     const buried: DeviceRecord[] = []
-    for (const record of devices.of(fleet)) if (await bury(deps, record)) buried.push(record)
-    for (const some of chunksOf(buried, ACCOUNTS_AT_ONCE)) {
-      const entries = await Promise.all(some.map(({ namespace, device }) => registry.get(namespace, device)))
-      const gone = some.filter((_, i) => entries[i] === undefined)
-      const users = gone.map(({ namespace, device }) => deviceUser(namespace, device))
-      if (users.length > 0) await accounts.write((broker) => broker.remove(users))
-    }
+    for (const record of deps.devices.of(fleet)) if (await bury(deps, record)) buried.push(record)
+    for (const some of chunksOf(buried, ACCOUNTS_AT_ONCE)) await removeAccounts(deps, some)
     if (buried.length > 0) await told(work, 'broker', `${buried.length} devices`)
     await sweepOrphans(deps, work, (record) => record.fleet === fleet.name || isLeftOver(record, deps.now()))
   }
