@@ -245,6 +245,17 @@ test('a row letter goes back onto its device’s shard as a batch of one, unless
   assert.deepEqual(await idsLeft(), [foreign])
 })
 
+test('nothing is replayed into a fleet that is being removed: its letters stay', async () => {
+  await empty()
+  const line = 'cold_reefers,device=r-1 temperature=1.5,digest=7i 1700000000000000000\n'
+  const id = await put(line, { stage: 'row', reason: 'database_rejected' })
+  await under.putFleet({ ...document, phase: 'Draining' })
+  const { status, body } = await under.send<{ detail: string }>('POST', `${LETTERS}/replay`, { body: { ids: [id] } })
+  await under.putFleet(document)
+  assert.deepEqual([status, body.detail], [409, 'fleet cold/reefers is being removed'])
+  assert.deepEqual(await idsLeft(), [id])
+})
+
 test('a letter whose payload was cut can be read and not replayed', async () => {
   await empty()
   const id = await put('x'.repeat(100), { reason: 'payload_too_large', payloadBytes: 2_000_000 })

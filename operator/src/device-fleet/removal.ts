@@ -5,7 +5,7 @@
  * 2. Ingest takes what the broker still holds and ends its session there (the document says Draining; it reports Drained).
  * 3. The writer has acknowledged all that the stream holds.
  * 4. The document goes, so that nobody follows the fleet; then ingest's accounts, the stream, the tables (onDelete: Delete).
- * 5. The devices' accounts and records, the claims, the reports.
+ * 5. The devices' records and accounts, the claims, the reports.
  */
 
 import { isDeepStrictEqual } from 'node:util'
@@ -17,7 +17,8 @@ import type { DeviceRecord } from '@fleetloom/shared/registry/device-record'
 import { converge, report } from '../loop/converge.ts'
 import { Waiting } from '../loop/errors.ts'
 import type { BackEnd, RemovalStep } from '../loop/kind.ts'
-import { convergeDevices, isLeftOver, sweepOrphans } from '../targets/broker/devices.ts'
+import { convergeDevices } from '../targets/broker/devices.ts'
+import { isLeftOver, sweepOrphans } from '../targets/broker/left-over.ts'
 import { removeSessions } from '../targets/broker/sessions.ts'
 import { databaseRemoval } from '../targets/database/database-target.ts'
 import { databaseWant } from '../targets/database/shape.ts'

@@ -232,6 +232,20 @@ test('the account of a device that was removed just now loses its rights and is 
   assert.equal((await pair.broker.list()).size, 0)
 })
 
+test('the api may be quicker to take the account of a removed device than the operator to take its rights', async () => {
+  await using pair = await startBroker()
+  const setAcl: Broker['setAcl'] = async (wanted) => {
+    await pair.broker.remove(wanted.map(({ username }) => username))
+    return pair.broker.setAcl(wanted)
+  }
+  const { converge, registry } = startOperator({ ...pair.broker, setAcl }, [])
+  await pair.broker.put([account('coldchain.gone', { publish: ['t'], subscribe: ['t'] })])
+  const justNow = new Date().toISOString()
+  registry.set(device('gone', { removedAt: justNow, updatedAt: justNow }))
+  assert.deepEqual(await converge(), { againMs: 10_000 })
+  assert.equal((await pair.broker.list()).size, 0)
+})
+
 test('a device that has moved to another fleet keeps the rights it has there', async () => {
   await using pair = await startBroker()
   const { converge, registry } = startOperator(pair.broker, [device('moved')])

@@ -7,8 +7,7 @@
  */
 import { isDeepStrictEqual } from 'node:util'
 import { deviceOfUser, deviceUser, label } from '@fleetloom/crds/names'
-import { NO_ACCESS } from '@fleetloom/shared/broker/acl'
-import type { Account, Broker } from '@fleetloom/shared/broker/broker'
+import type { Broker } from '@fleetloom/shared/broker/broker'
 import { chunksOf } from '@fleetloom/shared/chunks-of'
 import type { FleetDocument } from '@fleetloom/shared/pipeline/fleet-document'
 import { deviceAccount } from '@fleetloom/shared/registry/device-account'
@@ -18,7 +17,8 @@ import type { DeviceIndex } from '../../device-fleet/device-index.ts'
 import { report } from '../../loop/converge.ts'
 import type { Again, Work } from '../../loop/kind.ts'
 import { type AccountList, FRESH_MS } from './account-list.ts'
-import { type AccountChange, planAccounts, sortedAcl } from './plan.ts'
+import { isLeftOver, sweepOrphans } from './left-over.ts'
+import { type AccountChange, isThere, planAccounts, sortedAcl } from './plan.ts'
 import { restoreSome } from './restore.ts'
 
 type Deps = {
@@ -31,8 +31,6 @@ type Deps = {
 
 /** Only after this time an account that is not there counts as lost. */
 const LOST_AFTER_MS = 30_000
-/** Only after this time the account of a removed device is taken for left over. Its id may be registered anew at any moment. */
-const LEFT_AFTER_MS = 10_000
 /** What differs so soon after a change of the device is no drift. */
 const SETTLED_AFTER_MS = 5_000
 const CHUNK = 50
@@ -45,35 +43,6 @@ const isOlder = ({ updatedAt }: DeviceRecord, ms: number, nowMs: number): boolea
 /** Whether all that the account needs is known: an account for a certificate holds no secret. */
 const canRestore = ({ acceptsHashes }: Broker, { authentication }: DeviceRecord): boolean =>
   acceptsHashes || authentication === 'Certificate'
-
-/** Whether the account of a removed device is nobody's any more: of one removed just now, the api takes care. */
-export const isLeftOver = ({ updatedAt }: DeviceRecord, nowMs: number): boolean =>
-  Math.abs(nowMs - Date.parse(updatedAt)) > LEFT_AFTER_MS
-
-/** Accounts of this namespace that no device of the index stands behind. */
-const orphansOf = ({ devices }: Deps, namespace: string, have: ReadonlyMap<string, Account>): Account[] =>
-  [...have.values()].filter(({ username }) => {
-    const named = deviceOfUser(username)
-    return named?.namespace === namespace && !devices.has(namespace, named.device)
-  })
-
-/** The device that was removed. Without its tombstone nobody asked for its account to go: the registry may have been lost. */
-const tombstoneOf = async ({ registry }: Deps, username: string): Promise<DeviceRecord | undefined> => {
-  const named = deviceOfUser(username)
-  const record = (named && (await registry.read(named.namespace, named.device)))?.record
-  return record?.removedAt === undefined ? undefined : record
-}
-
-/** Whether there is no account that its device could log in with. */
-const isLost = (held: Account | undefined): boolean => held === undefined || held.isBroken === true
-
-/** Takes the rights of an account that is about to be removed. */
-const disarm = async ({ accounts }: Deps, { username, acl }: Account): Promise<void> => {
-  if (acl.publish.length + acl.subscribe.length === 0) return
-  const [result] = await accounts.outcomes((broker) => broker.setAcl([{ username, acl: NO_ACCESS }]))
-  if (result?.error === undefined) return
-  if (!isLost((await accounts.get()).get(username))) throw new Error(`broker account ${username}: ${result.error}`)
-}
 
 /** Whether the registry still says of a device of this fleet what the change makes so. */
 const isCurrent = async (
@@ -138,6 +107,12 @@ const switchOne = async (deps: Deps, document: FleetDocument, change: AccountCha
 
 const userOf = ({ namespace, device }: DeviceRecord): string => deviceUser(namespace, device)
 
+/** The devices that changes are about. */
+const recordsOf = (records: readonly DeviceRecord[], changes: readonly AccountChange[]): readonly DeviceRecord[] => {
+  const users = new Set(changes.map(({ username }) => username))
+  return users.size === 0 ? [] : records.filter((record) => users.has(userOf(record)))
+}
+
 /** Of devices without an account at `readMs`: those to make one for, and whether some were so new that the api might be about to. */
 const sortMissing = (
   { broker }: Deps,
@@ -145,8 +120,7 @@ const sortMissing = (
   missing: readonly AccountChange[],
   readMs: number,
 ) => {
-  const users = new Set(missing.map(({ username }) => username))
-  const absent = users.size === 0 ? [] : records.filter((record) => users.has(userOf(record)))
+  const absent = recordsOf(records, missing)
   const settled = absent.filter((record) => isOlder(record, LOST_AFTER_MS, readMs))
   const restorable = new Set(settled.filter((record) => canRestore(broker, record)).map(userOf))
   return {
@@ -166,12 +140,11 @@ export const convergeDevices = async <Spec>(
 ): Promise<Again | undefined> => {
   const readMs = deps.now()
   const records = deps.devices.of(document)
-  const fresh = new Set(records.filter((record) => !isOlder(record, SETTLED_AFTER_MS, readMs)).map(userOf))
   const wanted = records.map((record) => deviceAccount(document, record))
-  const planned = planAccounts(wanted, await deps.accounts.get()).map((change) => ({
-    ...change,
-    expected: fresh.has(change.username),
-  }))
+  const changes = planAccounts(wanted, await deps.accounts.get())
+  const fresh = recordsOf(records, changes).filter((record) => !isOlder(record, SETTLED_AFTER_MS, readMs))
+  const expected = new Set(fresh.map(userOf))
+  const planned = changes.map((change) => ({ ...change, expected: expected.has(change.username) }))
   const acls = planned.filter(({ action }) => action === 'set-acl')
   for (const some of chunksOf(acls, CHUNK)) await writeAcls(deps, work, document, some)
   for (const change of planned.filter(({ action }) => action === 'enable' || action === 'disable'))
@@ -199,32 +172,6 @@ const restoreAll = async <Spec>(
   if (errors[0] !== undefined) throw new Error(errors[0])
 }
 
-/**
- * Removes the namespace's accounts whose devices were removed, where `isLeft` says so: what a crash between registry and broker leaves.
- * The others lose their rights. Asks to be called again while there are any.
- */
-export const sweepOrphans = async <Spec>(
-  deps: Deps,
-  work: Work<Spec>,
-  isLeft: (tombstone: DeviceRecord) => boolean,
-): Promise<Again | undefined> => {
-  let again: Again | undefined
-  for (const account of orphansOf(deps, work.resource.metadata.namespace, await deps.accounts.get())) {
-    const { username } = account
-    const tombstone = await tombstoneOf(deps, username)
-    if (!tombstone) continue
-    if (isLeft(tombstone)) {
-      await deps.accounts.write((broker) => broker.remove([username]))
-      const message = `account ${username} of no registered device`
-      await report(work, 'BrokerReady', 'broker', [{ reason: 'Removed', message }])
-    } else {
-      await disarm(deps, account)
-      again = { againMs: LEFT_AFTER_MS }
-    }
-  }
-  return again
-}
-
 /** The words of the condition CredentialsLost; undefined while every device has its account. */
 export const lostDevices = async <Spec>(
   { broker, accounts, devices, now }: Deps,
@@ -234,7 +181,7 @@ export const lostDevices = async <Spec>(
   const lost = devices
     .of(metadata)
     .filter((record) => isOlder(record, LOST_AFTER_MS, now()) && !canRestore(broker, record))
-    .filter(({ namespace, device }) => isLost(have.get(deviceUser(namespace, device))))
+    .filter(({ namespace, device }) => !isThere(have.get(deviceUser(namespace, device))))
     .map(({ device }) => device)
     .sort()
   if (lost.length === 0) return undefined

@@ -37,6 +37,9 @@ const changesOf = (want: Account, have: Account): AccountChange[] => {
   return changes
 }
 
+/** Whether there is an account that its device could log in with. */
+export const isThere = (held: Account | undefined): held is Account => held !== undefined && !held.isBroken
+
 /** Changes for accounts that are wanted. An absent or broken one becomes a `create`, which the caller makes if it knows the secret. */
 export const planAccounts = (
   wanted: readonly Account[],
@@ -44,7 +47,7 @@ export const planAccounts = (
 ): readonly AccountChange[] =>
   wanted.flatMap((want): AccountChange[] => {
     const held = have.get(want.username)
-    if (held && !held.isBroken) return changesOf(want, held)
+    if (isThere(held)) return changesOf(want, held)
     const acl = sortedAcl(want.acl)
     return [{ reason: 'Created', action: 'create', username: want.username, acl, message: `account ${want.username}` }]
   })

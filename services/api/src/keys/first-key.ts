@@ -26,8 +26,7 @@ export const makeFirstKey = async (store: Keys, file: string | undefined, log: L
   const made = existsSync(file) ? undefined : await writeNew(file)
   const token = made ?? (await readExisting(file))
   if (await store.create(ADMIN, token)) return log.info({ file }, 'made the first admin key')
-  const isInForce = (await store.authenticate(tokenText(token))) !== undefined
-  if (made !== undefined && !isInForce) await rm(file)
+  if (made !== undefined && (await store.authenticate(tokenText(made))) === undefined) await rm(file)
   log.info('another replica made the first admin key')
 }
 

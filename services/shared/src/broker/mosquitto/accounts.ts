@@ -18,6 +18,8 @@ export type Plan = { readonly commands: readonly Command[] } | { readonly error:
 type Named = { readonly username: string }
 type Decide<Wanted> = (wanted: Wanted, held: Held) => Plan
 
+type Attempt<Wanted> = { readonly results: AccountResult[]; readonly refused: readonly Wanted[] }
+
 const clientData = z.object({ client: clientView })
 const roleData = z.object({ role: roleView })
 const clientsData = z.object({ clients: z.array(clientView) })
@@ -66,27 +68,31 @@ export class Accounts {
     if (result?.error !== undefined) throw new Error(result.error)
   }
 
-  /** What fails is decided anew, once: what it was decided on may have changed under it. */
+  /** What the broker refuses is decided anew, once: what it was decided on may have changed under it. */
   async #changeChunk<Wanted extends Named>(chunk: readonly Wanted[], decide: Decide<Wanted>): Promise<AccountResult[]> {
-    const results = await this.#twice(() => this.#attempt(chunk, decide))
-    const failed = chunk.filter((_, i) => results[i]?.error !== undefined)
-    if (failed.length === 0) return results
-    // What went well is told, whatever becomes of the rest.
-    const again = await this.#twice(() => this.#attempt(failed, decide)).catch(() => [])
-    const anew = again.values()
-    return results.map((result) => (result.error === undefined ? result : (anew.next().value ?? result)))
+    const { results, refused } = await this.#twice(() => this.#attempt(chunk, decide))
+    if (refused.length === 0) return results
+    // Where even that can't be done, the refusal is told, and what went well beside it.
+    const again = await this.#attempt(refused, decide).catch(() => undefined)
+    const anew = new Map(again?.results.map((result) => [result.username, result]))
+    return results.map((result) => anew.get(result.username) ?? result)
   }
 
-  async #attempt<Wanted extends Named>(chunk: readonly Wanted[], decide: Decide<Wanted>): Promise<AccountResult[]> {
+  async #attempt<Wanted extends Named>(chunk: readonly Wanted[], decide: Decide<Wanted>): Promise<Attempt<Wanted>> {
     const held = await this.#gather(chunk.map(({ username }) => username))
     const plans = chunk.map((wanted, i) => this.#plan(wanted, held[i] ?? {}, decide))
     const replies = await this.#write(plans.flatMap((plan) => ('commands' in plan ? plan.commands : [])))
-    return chunk.map(({ username }, i) => {
+    const refused: Wanted[] = []
+    const results = chunk.map((wanted, i) => {
+      const { username } = wanted
       const plan = plans[i] as Plan
       if ('error' in plan) return { username, error: plan.error }
       const error = replies.splice(0, plan.commands.length).find((reply) => reply.error !== undefined)
-      return error === undefined ? { username } : { username, error: `broker refused ${error.command}: ${error.error}` }
+      if (error === undefined) return { username }
+      refused.push(wanted)
+      return { username, error: `broker refused ${error.command}: ${error.error}` }
     })
+    return { results, refused }
   }
 
   #plan<Wanted extends Named>(wanted: Wanted, held: Held, decide: Decide<Wanted>): Plan {
